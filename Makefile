@@ -1,0 +1,50 @@
+# Trapeze: `make run` boots guests, `make check` runs every test, `make help` lists the rest.
+
+# Tools: CROSS=x86_64-linux-gnu- on hosts that are not x86-64.
+CROSS   ?=
+CC      := $(CROSS)gcc
+OBJCOPY := $(CROSS)objcopy
+PYTHON  := /usr/bin/python3
+BUILD   := build
+
+# No floating point or vector register is touched: the guests' stay in place. No red zone:
+# interrupts use the stack. Frame pointers: a panic prints a backtrace.
+CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
+	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing \
+	-fno-tree-loop-distribute-patterns -fno-common \
+	-Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wundef -Wvla \
+	-Wwrite-strings -Wno-unused-parameter -I.
+LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
+
+# Each image is the runtime, the manual's tables and a folder of its own.
+IMAGES := trapeze tinyos selftest
+COMMON := $(wildcard runtime/*.c runtime/*.S spec/*.c)
+trapeze_SOURCES  := $(COMMON) $(wildcard kernel/*.c kernel/dev/*.c kernel/vmx/*.[cS] kernel/svm/*.[cS])
+tinyos_SOURCES   := $(COMMON) $(wildcard guests/tinyos/*.[cS])
+selftest_SOURCES := $(COMMON) $(wildcard runtime/selftest/*.[cS])
+
+.PHONY: all
+all: $(IMAGES:%=$(BUILD)/%.elf) $(IMAGES:%=$(BUILD)/%.elf32)
+
+# $(call image,NAME): links build/NAME.elf, which GRUB loads, and the same in the 32-bit
+# container that QEMU's -kernel asks for.
+define image
+$(BUILD)/$(1).elf: $$(addprefix $(BUILD)/obj/,$$(addsuffix .o,$$(basename $$($(1)_SOURCES)))) runtime/image.lds
+	$$(CC) $$(LDFLAGS) -Wl,-T,runtime/image.lds -o $$@ $$(filter %.o,$$^)
+endef
+$(foreach image,$(IMAGES),$(eval $(call image,$(image))))
+
+$(BUILD)/%.elf32: $(BUILD)/%.elf
+	$(OBJCOPY) -O elf32-i386 $< $@
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.S
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

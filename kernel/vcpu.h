@@ -1,0 +1,71 @@
+/* A virtual CPU: the registers that the hardware leaves to software, what is to be delivered next,
+   and the back end's own part. The VM around it is in vm.h. */
+#ifndef KERNEL_VCPU_H
+#define KERNEL_VCPU_H
+
+#include "kernel/backend.h"
+#include "kernel/stats.h"
+
+struct vm;
+struct vmx_vcpu;
+struct svm_vcpu;
+
+/* Indices of vcpu.gpr, as instructions encode registers. gpr[GPR_RSP] is unused: REG_RSP. */
+enum gpr {
+	GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
+	GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15,
+	GPRS
+};
+
+/* State that neither vendor switches: guest's while it runs, put away when another vCPU runs. */
+struct vcpu_switched {
+	uint64_t cr2, dr[4], dr6, xcr0;
+	uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
+	void *xsave; /* the XSAVE or FXSAVE area, 64-byte aligned */
+};
+
+struct vcpu {
+	uint64_t gpr[GPRS]; /* first: the world switch addresses it */
+	struct vm *vm;
+	unsigned int cpu;	/* number of the physical CPU it runs on, for good */
+	bool halted;		/* in HLT: enter only to deliver an event */
+	bool stopped;		/* ended: never enter again */
+	uint64_t deadline;	/* TSC by which enter() must return with EXIT_TICK */
+	struct event inject;	/* delivered by the next enter() */
+	bool irq_window;	/* a window is being waited for */
+	uint64_t cr8;		/* the task priority the guest set; it has no local APIC */
+	struct vcpu_switched switched;
+	struct exit_stats stats;
+	struct vmx_vcpu *vmx; /* the one of the back end in use */
+	struct svm_vcpu *svm;
+};
+
+/* Creates vcpu (zeroed memory) for vm on the calling CPU. 0 or an error. */
+int vcpu_create(struct vcpu *vcpu, struct vm *vm);
+void vcpu_destroy(struct vcpu *vcpu);
+
+/* Makes vcpu the one whose switched state is in the CPU's registers. */
+void vcpu_switch_to(struct vcpu *vcpu);
+
+/* Runs vcpu until it stops, halts, or `until` (a TSC value) has passed. */
+void vcpu_run(struct vcpu *vcpu, uint64_t until);
+
+/* Queues an exception for the next entry. If one is already being delivered they combine as
+   the manuals say (contributory exceptions: #DF; a third: shutdown). error is used where the vector has one. */
+void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, uint32_t error);
+
+/* Registers through the back end. */
+static inline uint64_t vcpu_get(struct vcpu *vcpu, enum reg reg)
+{
+	return backend->get(vcpu, reg);
+}
+
+static inline void vcpu_set(struct vcpu *vcpu, enum reg reg, uint64_t value)
+{
+	backend->set(vcpu, reg, value);
+}
+
+/* Prints all state by name. */
+void vcpu_dump(struct vcpu *vcpu);
+
+#endif
