@@ -34,7 +34,7 @@ define image
 $(BUILD)/$(1).elf: $$(addprefix $(BUILD)/obj/,$$(addsuffix .o,$$(basename $$($(1)_SOURCES)))) runtime/image.lds
 	$$(CC) $$(LDFLAGS) -Wl,-T,runtime/image.lds -o $$@ $$(filter %.o,$$^)
 endef
-$(foreach image,$(IMAGES),$(eval $(call image,$(image))))
+$(foreach name,$(IMAGES),$(eval $(call image,$(name))))
 
 $(BUILD)/%.elf32: $(BUILD)/%.elf
 	$(OBJCOPY) -O elf32-i386 $< $@

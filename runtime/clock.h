@@ -1,20 +1,23 @@
-/* Time: the TSC's frequency. Nothing waits at boot; the first question measures, against ACPI's
-   PM timer or the 8254, over what has passed since clock_init(). */
+/* Time: the TSC's frequency. Nothing waits at boot; the first question measures, against ACPI's PM
+   timer or, without one, the 8254. */
 #ifndef RUNTIME_CLOCK_H
 #define RUNTIME_CLOCK_H
 
 #include "runtime/compiler.h"
 
-/* Takes the first sample. After acpi_init(). */
-void clock_init(void);
-
-/* TSC ticks per second. The first call may spin until 2 ms have passed since clock_init(). */
+/* TSC ticks per second. The first call spins for some 4 ms. */
 uint64_t clock_tsc_hz(void);
 
-/* (ticks * to) / from without overflow in between, for 64-bit ticks and 32-bit-ish rates. */
+/* ticks * to / from with 128 bits in between; UINT64_MAX when the result has more than 64. from > 0. */
 static inline uint64_t clock_scale(uint64_t ticks, uint64_t to, uint64_t from)
 {
-	return (uint64_t)((__uint128_t)ticks * to / from);
+	__uint128_t product = (__uint128_t)ticks * to;
+	uint64_t low = (uint64_t)product, high = (uint64_t)(product >> 64);
+
+	if (high >= from)
+		return UINT64_MAX;
+	__asm__("divq %2" : "+a"(low), "+d"(high) : "r"(from));
+	return low;
 }
 
 #endif

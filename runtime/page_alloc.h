@@ -10,8 +10,10 @@
 #define PAGE_ORDER_2M 9
 #define PAGE_ORDER_1G 18
 
-/* Takes the ranges of `boot` less the image, the modules and everything below 1 MiB. */
+/* Takes the ranges of `boot` less the image, the modules and everything below 1 MiB: first what lies below
+   4 GiB, which the entry code has mapped, and the rest once paging_init() has mapped that too. */
 void page_alloc_init(void);
+void page_alloc_init_high(void);
 
 /* A block of 2^order pages, 0 <= order <= PAGE_ORDER_1G; its contents are undefined.
    Returns NULL when none is left. Any CPU, interrupts on or off. */
@@ -31,6 +33,10 @@ uint64_t page_free_count(void);
    promised block gives the promise back with page_unreserve(). */
 int page_reserve(uint64_t pages);
 void page_unreserve(uint64_t pages);
+
+/* Takes the pages of [start, start + size), page aligned, out of the free ones, for what must lie at
+   its own physical address. 0, or -EBUSY when one of them is in use or no RAM: none is taken then. */
+int page_take(uint64_t start, uint64_t size);
 
 /* A free page below 1 MiB, for code that starts in real mode; at most a few. NULL when none is left. */
 void *page_alloc_low(void);

@@ -26,6 +26,13 @@ void trap_init_cpu(void);
    panic, interrupts are counted as spurious. Returns the handler before. */
 trap_handler *trap_set_handler(uint8_t vector, trap_handler *handler);
 
+/* Sets the stack that the calling CPU switches to when user mode traps (TSS.RSP0). Traps from user mode swap GS:
+   who enters user mode does the same (SWAPGS), so that smp_this() works in between. */
+void trap_set_stack(uint64_t rsp);
+
+/* Jumped to with RSP at a struct trap_frame: resumes it. */
+void trap_return(void) __noreturn;
+
 /* Runs body(arg) and catches the first exception it raises, leaving body at once.
    Returns TRAP_NONE when it returned, else the vector; error code and CR2 (for #PF) go to *info
    when it is not NULL. Must be called with interrupts off or with handlers that do not fault;

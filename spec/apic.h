@@ -1,0 +1,53 @@
+/* The local APIC's registers and commands (Intel SDM, "Advanced Programmable Interrupt Controller
+   (APIC)"; AMD APM, "Advanced Programmable Interrupt Controller (APIC)") and the 8259A pair's ports. */
+#ifndef SPEC_APIC_H
+#define SPEC_APIC_H
+
+#include "runtime/compiler.h"
+
+/* IA32_APIC_BASE */
+#define APIC_BASE_BSP	  BIT(8)
+#define APIC_BASE_X2APIC  BIT(10)
+#define APIC_BASE_ENABLE  BIT(11)
+#define APIC_BASE_ADDRESS BITS(51, 12)
+
+/* Register offsets in bytes ("Local APIC Register Address Map"); the x2APIC's MSR of a register is
+   MSR_X2APIC_FIRST + offset / 16. */
+#define MSR_X2APIC_FIRST   0x800
+#define APIC_REG_ID	   0x020
+#define APIC_REG_TPR	   0x080
+#define APIC_REG_EOI	   0x0b0
+#define APIC_REG_SVR	   0x0f0
+#define APIC_REG_ESR	   0x280
+#define APIC_REG_ICR_LOW   0x300
+#define APIC_REG_ICR_HIGH  0x310
+#define APIC_REG_LVT_TIMER 0x320
+#define APIC_REG_LVT_LINT0 0x350
+#define APIC_REG_LVT_LINT1 0x360
+#define APIC_REG_LVT_ERROR 0x370
+#define APIC_REG_TIMER_INITIAL 0x380
+#define APIC_REG_TIMER_CURRENT 0x390
+#define APIC_REG_TIMER_DIVIDE  0x3e0
+
+#define APIC_SVR_ENABLE	   BIT(8)
+#define APIC_LVT_MASKED	   BIT(16)
+#define APIC_LVT_NMI	   (UINT64_C(4) << 8)
+#define APIC_TIMER_DIVIDE_1 0xb /* "Divide Configuration Register" */
+
+/* Interrupt command register, low half */
+#define APIC_ICR_FIXED	 (UINT32_C(0) << 8)
+#define APIC_ICR_NMI	 (UINT32_C(4) << 8)
+#define APIC_ICR_INIT	 (UINT32_C(5) << 8)
+#define APIC_ICR_STARTUP (UINT32_C(6) << 8)
+#define APIC_ICR_PENDING (UINT32_C(1) << 12)
+#define APIC_ICR_ASSERT	 (UINT32_C(1) << 14)
+
+/* The 8259A pair (Intel 8259A data sheet) */
+#define PIC_MASTER_COMMAND 0x20
+#define PIC_MASTER_DATA	   0x21
+#define PIC_SLAVE_COMMAND  0xa0
+#define PIC_SLAVE_DATA	   0xa1
+#define PIC_ICW1_INIT_ICW4 0x11 /* edge triggered, cascaded, ICW4 follows */
+#define PIC_ICW4_8086	   0x01
+
+#endif
