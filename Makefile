@@ -48,3 +48,47 @@ $(BUILD)/obj/%.o: %.S
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# The targets below install what they need first; only then can anything be built.
+export BUILD CC OBJCOPY
+SETUP_AND_BUILD = @tools/setup $(1) && $(MAKE) --no-print-directory --silent -j2 all
+
+.PHONY: run iso check bench doctor lint format check-fresh clean help
+run:
+	$(call SETUP_AND_BUILD,run)
+	@$(PYTHON) tools/run.py --cpu '$(CPU)' --on '$(ON)' --smp '$(SMP)' --guests '$(GUESTS)' \
+		--image '$(IMAGE)' --words '$(WORDS)' --model '$(MODEL)' --mem '$(MEM)' \
+		--timeout '$(TIMEOUT)' --gdb '$(GDB)'
+
+iso:
+	$(call SETUP_AND_BUILD,iso)
+	@$(PYTHON) tools/run.py --iso $(BUILD)/trapeze.iso --guests '$(GUESTS)' --words '$(WORDS)'
+
+check:
+	$(call SETUP_AND_BUILD,check)
+	@$(PYTHON) tools/check.py $(TESTS)
+
+bench:
+	$(call SETUP_AND_BUILD,run)
+	@$(PYTHON) tools/bench.py
+
+doctor:
+	@command -v $(PYTHON) >/dev/null || tools/setup run
+	@$(PYTHON) tools/doctor.py
+
+lint:
+	@tools/setup lint
+	@tools/lint
+
+format:
+	@tools/setup lint
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+check-fresh:
+	@tools/fresh $(RELEASE)
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@cat tools/help.txt

@@ -1,0 +1,87 @@
+"""What `make run` boots by default: guests that run tinyos, what their shells are told to do when
+nobody types, and what they must then have said."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import HostError, image
+from .boot import Boot, Module
+
+SCRIPT = "help; uptime; mem; cpuid; run sieve; run memtest; run tree; run echo hello; ps; poweroff"
+
+# What a guest's lines must hold after SCRIPT: the programs check their work themselves.
+EXPECTED = ()
+
+GUEST_FORM = re.compile(r"(?:(?P<name>[A-Za-z0-9_-]+)=)?(?P<image>[^:=]+)(?::(?P<words>.*))?")
+
+
+@dataclass(frozen=True)
+class Guest:
+    """One virtual machine: its name, its image's file, further words of its command line."""
+
+    name: str
+    file: Path
+    words: tuple = ()
+
+    def module(self, script):
+        """The module that makes the hypervisor create it; script "" leaves its shell to keys."""
+        words = [f"name={self.name}", *self.words]
+        if not any(word.startswith("mem=") for word in words):
+            words.append("mem=32M")
+        if script:
+            words += ["--", f'script="{script}"']
+        return Module(self.file, " ".join(words))
+
+
+def parse_guest(text, number):
+    """A guest from the form [NAME=]IMAGE[:WORD,WORD...]; IMAGE is a file or one of ours."""
+    match = GUEST_FORM.fullmatch(text)
+    if not match:
+        raise HostError(f"GUESTS: {text!r} is not of the form [NAME=]IMAGE[:WORD,WORD...]")
+    name = match["name"] or chr(ord("a") + number)
+    file = Path(match["image"])
+    if not file.exists():
+        file = image(match["image"])
+    if not file.exists():
+        raise HostError(f"GUESTS: {match['image']} is neither a file nor one of our images")
+    words = tuple(word for word in (match["words"] or "").split(",") if word)
+    return Guest(name, file, words)
+
+
+def parse_guests(text, cpus):
+    """The guests of GUESTS=...; without it two tinyos, or one for each CPU where there are more."""
+    forms = shlex.split(text) or ["tinyos"] * max(2, cpus)
+    guests = [parse_guest(form, number) for number, form in enumerate(forms)]
+    names = [guest.name for guest in guests]
+    for name in names:
+        if names.count(name) > 1:
+            raise HostError(f"GUESTS: two guests are named {name}")
+    return guests
+
+
+def boot_of(guests, words, interactive):
+    """The hypervisor with these guests."""
+    console = "console=focus" if interactive else "console=lines"
+    modules = tuple(guest.module("" if interactive else SCRIPT) for guest in guests)
+    return Boot(image("trapeze"), f"{console} {words}".strip(), modules)
+
+
+def lines_of(name, lines):
+    """What one guest said, its prefix taken off."""
+    prefix = f"[{name}] "
+    return [line[len(prefix):] for line in lines if line.startswith(prefix)]
+
+
+def missing(guests, lines):
+    """What the guests that run tinyos should have said and did not, as sentences."""
+    complaints = []
+    for guest in guests:
+        if guest.file.name != "tinyos.elf":
+            continue
+        said = lines_of(guest.name, lines)
+        for pattern in EXPECTED:
+            if not any(re.fullmatch(pattern, line.strip()) for line in said):
+                complaints.append(f"guest {guest.name} did not print: {pattern}")
+    return complaints

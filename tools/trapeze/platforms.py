@@ -1,0 +1,172 @@
+"""The platforms that can run an image: Bochs, QEMU's TCG, QEMU with KVM. A platform turns a boot
+and a machine into a command line; running it and judging it are left to session and verdict."""
+
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import HostError, host, iso
+from .boot import qemu_arguments
+
+QEMU_PASSED, QEMU_FAILED = 33, 35  # what isa-debug-exit makes of 0x10 and 0x11
+BOCHS_FILES = Path("/usr/share/bochs")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is asked of a platform, beside what it boots."""
+
+    memory: int = 256  # MiB
+    cpus: int = 1
+    model: str = ""  # the platform's name of a CPU; "" for its default
+    interactive: bool = False  # time passes at human speed, and the serial line goes both ways
+    deterministic: bool = False  # an instruction is a tick, runs repeat exactly
+    direct: bool = False  # the emulator's own loader instead of GRUB, where it has one
+    ticks: int = 40_000_000_000  # Bochs' own limit
+    gdb: int = 0  # a TCP port at which QEMU waits for gdb
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A platform ready to start."""
+
+    argv: list
+    end_word: str  # how the image leaves this platform, for its command line
+    serial: str  # where its console is: "stdio", "fifo" or "pty"
+    passed: int  # the emulator's exit status when the image passed, or failed
+    failed: int
+    log: Path  # what the emulator says about itself
+
+
+def need_tool(name):
+    """Raises HostError unless the program is installed."""
+    if shutil.which(name) is None:
+        raise HostError(f"{name} is not installed: run tools/setup")
+
+
+def need_free_port(port):
+    """Raises HostError when the TCP port is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise HostError(f"port {port} is already taken ({error.strerror})") from None
+
+
+class Bochs:
+    """VT-x (or, with model ryzen, AMD-V) in Bochs: slow, complete, deterministic."""
+
+    end_word = "end=bochs"
+    models = {"intel": "corei7_skylake_x", "amd": "ryzen"}
+
+    def __init__(self, vendor):
+        self.vendor = vendor
+        self.name = f"bochs-{vendor}"
+
+    def prepare(self, boot, machine, work):
+        """Writes the disc and Bochs' files into the folder `work`."""
+        need_tool("bochs")
+        if machine.gdb:
+            raise HostError("Bochs has no gdb stub: take ON=tcg")
+        iso.write_fast(boot.with_words(self.end_word), work / "iso", work / "boot.iso")
+        (work / "commands").write_text(f"sb {machine.ticks}\nc\nquit\n")
+        (work / "bochsrc").write_text(self.configuration(machine, work))
+        argv = ["bochs", "-q", *host.bochs_debugger(), "-f", str(work / "bochsrc"),
+                "-rc", str(work / "commands")]
+        serial = "pty" if machine.interactive else "fifo"
+        return Launch(argv, self.end_word, serial, 0, 0, work / "bochs.log")
+
+    def configuration(self, machine, work):
+        """The bochsrc. @SERIAL@ is put in by the session, which owns the serial line."""
+        model = machine.model or self.models[self.vendor]
+        mode = "term" if machine.interactive else "file"
+        # At human speed the emulated clock follows the real one, so the CPU needs a real rate.
+        rate, sync = (50_000_000, "slowdown") if machine.interactive else (4_000_000, "none")
+        return "\n".join([
+            'display_library: rfb, options="timeout=0"',
+            "sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy",
+            f"romimage: file={BOCHS_FILES}/BIOS-bochs-latest",
+            f"vgaromimage: file={BOCHS_FILES}/VGABIOS-lgpl-latest",
+            f"cpu: model={model}, count={machine.cpus}, ips={rate}, reset_on_triple_fault=0",
+            f"megs: {machine.memory}",
+            f"clock: sync={sync}, time0=946684800",
+            f"ata0-master: type=cdrom, path={work}/boot.iso, status=inserted",
+            "boot: cdrom",
+            f"com1: enabled=1, mode={mode}, dev=@SERIAL@",
+            "panic: action=fatal",
+            "error: action=report",
+            "info: action=report",
+            "debug: action=ignore",
+            f"log: {work}/bochs.log",
+        ]) + "\n"
+
+
+class Qemu:
+    """QEMU: AMD-V by its translator (TCG), or either vendor's by nested KVM."""
+
+    end_word = "end=qemu"
+
+    def __init__(self, vendor, accelerator):
+        self.vendor = vendor
+        self.accelerator = accelerator
+        self.name = f"{accelerator}-{vendor}"
+
+    def prepare(self, boot, machine, work):
+        """Writes the disc into the folder `work`, unless QEMU itself loads the image."""
+        need_tool("qemu-system-x86_64")
+        if machine.gdb:
+            need_free_port(machine.gdb)
+        boot = boot.with_words(self.end_word)
+        boot.check()
+        if machine.direct:
+            loader = qemu_arguments(boot)
+        else:
+            disc = iso.write_fast(boot, work / "iso", work / "boot.iso")
+            loader = ["-boot", "d", "-cdrom", str(disc)]
+        argv = [*self.machine_arguments(machine, work / "qemu.log"), *loader]
+        return Launch(argv, self.end_word, "stdio", QEMU_PASSED, QEMU_FAILED, work / "qemu.log")
+
+    def machine_arguments(self, machine, log):
+        """Everything but what is booted."""
+        model = machine.model or ("host" if self.accelerator == "kvm" else "max")
+        argv = ["qemu-system-x86_64", "-accel", self.accelerator, "-cpu", model,
+                "-m", str(machine.memory), "-smp", str(machine.cpus),
+                "-display", "none", "-serial", "stdio", "-monitor", "none", "-net", "none",
+                "-no-reboot", "-d", "cpu_reset", "-D", str(log),
+                "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+        if machine.deterministic and self.accelerator == "tcg":
+            argv += ["-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"]
+        if machine.gdb:
+            argv += ["-gdb", f"tcp:127.0.0.1:{machine.gdb}", "-S"]
+        return argv
+
+
+PLATFORMS = {
+    platform.name: platform
+    for platform in (Bochs("intel"), Bochs("amd"), Qemu("amd", "tcg"),
+                     Qemu("intel", "kvm"), Qemu("amd", "kvm"))
+}
+WITHOUT_KVM = {"intel": "bochs", "amd": "tcg"}
+
+
+def choose(cpu="", on="auto", root=Path("/")):
+    """The platform for `make run`'s words and a sentence that says why, or HostError."""
+    if cpu not in ("", "intel", "amd"):
+        raise HostError(f"CPU={cpu}: not intel or amd")
+    if on not in ("auto", "bochs", "tcg", "kvm"):
+        raise HostError(f"ON={on}: not auto, bochs, tcg or kvm")
+    if not cpu:
+        cpu = {"bochs": "intel", "tcg": "amd"}.get(on, host.cpu_vendor(root) or "intel")
+    if on == "tcg" and cpu == "intel":
+        raise HostError("QEMU's TCG has no VT-x: take ON=bochs")
+    kvm = host.nested_kvm(cpu, root)
+    if on == "kvm" and not kvm.usable:
+        raise HostError(f"no nested KVM for {cpu}: {kvm.reason}")
+    if on == "auto":
+        on = "kvm" if kvm.usable else WITHOUT_KVM[cpu]
+        why = kvm.reason if kvm.usable else f"no nested KVM: {kvm.reason}"
+    else:
+        why = "as asked"
+    return PLATFORMS[f"{on}-{cpu}"], why
