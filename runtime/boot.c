@@ -182,10 +182,11 @@ int boot_parse(uint32_t magic, uint64_t info)
 	return error;
 }
 
-/* The end of the word that starts at `word`; a quoted part may hold spaces. */
-static const char *word_end(const char *word)
+/* The end of the word that starts at `word`; a quoted part may hold spaces. GRUB quotes a word that
+   has spaces from its start, so next_word() has stepped over that quote. */
+static const char *word_end(const char *line, const char *word)
 {
-	bool quoted = false;
+	bool quoted = word > line && word[-1] == '"';
 
 	for (; *word != '\0' && (quoted || *word != ' '); word++)
 		if (*word == '"')
@@ -197,7 +198,7 @@ static const char *next_word(const char *line)
 {
 	while (*line == ' ')
 		line++;
-	return line;
+	return *line == '"' ? line + 1 : line;
 }
 
 static size_t key_length(const char *word, const char *end)
@@ -230,7 +231,7 @@ int boot_word(const char *line, const char *key, char *value, size_t size)
 	size_t length;
 
 	for (word = next_word(line); *word != '\0'; word = next_word(end)) {
-		end = word_end(word);
+		end = word_end(line, word);
 		length = key_length(word, end);
 		if (length == strlen(key) && strncmp(word, key, length) == 0)
 			return copy_value(value, size, word + length + (word[length] == '='), end);
@@ -245,7 +246,7 @@ int boot_check_words(const char *line, const char *const known[], const char **b
 	unsigned int i;
 
 	for (word = next_word(line); *word != '\0'; word = next_word(end)) {
-		end = word_end(word);
+		end = word_end(line, word);
 		length = key_length(word, end);
 		for (i = 0; known[i] != NULL; i++)
 			if (strlen(known[i]) == length && strncmp(word, known[i], length) == 0)

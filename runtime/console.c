@@ -61,6 +61,16 @@ void console_write(const char *text, size_t bytes)
 	}
 }
 
+void console_drain(void)
+{
+	unsigned int tries = 0;
+
+	if (console_port == 0)
+		return;
+	while (!(in8(console_port + UART_LSR) & UART_LSR_TEMT) && ++tries < TRANSMIT_TRIES)
+		;
+}
+
 int console_getc(void)
 {
 	if (console_port == 0 || !(in8(console_port + UART_LSR) & UART_LSR_DATA))

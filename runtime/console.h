@@ -17,6 +17,9 @@ int console_init(uint16_t port, uint32_t baud);
    character takes at the lowest speed. Takes no lock: use print() or console_lock(). */
 void console_write(const char *text, size_t bytes);
 
+/* Waits until all that was written has left the UART: before the machine is turned off. */
+void console_drain(void);
+
 /* The next byte received, or -EAGAIN when there is none. */
 int console_getc(void);
 

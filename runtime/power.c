@@ -2,6 +2,7 @@
 #include "runtime/power.h"
 
 #include "runtime/boot.h"
+#include "runtime/console.h"
 #include "runtime/hypercall.h"
 #include "runtime/print.h"
 #include "runtime/string.h"
@@ -49,6 +50,7 @@ static void leave(int status)
 {
 	char how[16] = "";
 
+	console_drain();
 	boot_word(boot.cmdline, "end", how, sizeof(how));
 	if (strcmp(how, "qemu") == 0)
 		out32(QEMU_DEBUG_EXIT_PORT,
