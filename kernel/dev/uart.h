@@ -18,7 +18,6 @@ struct uart {
 	uint8_t trigger;    /* bytes in the FIFO that make UART_IIR_RX */
 	uint16_t divisor;
 	bool thre_pending;  /* the THRE interrupt is due */
-	bool timeout_seen;  /* no more bytes are on their way: those below the trigger are due */
 	bool irq;	    /* the level of the IRQ output */
 	bool irq_fell;	    /* it was low in between, however short */
 	uint8_t fifo[UART_FIFO_BYTES];
