@@ -95,6 +95,9 @@ const char *vmx_control_name(enum vmx_control_word word, unsigned int bit);
 
 /* ---- Capabilities ---- */
 
+/* CPUID leaf 1, ECX: the CPU has VMX ("Discovering Support for VMX"). */
+#define CPUID_1_ECX_VMX BIT(5)
+
 /* <MSR>_<NAME>: a mask, e.g. VMX_BASIC_REVISION, VMX_EPT_VPID_CAP_WALK_4, FEATURE_CONTROL_LOCK. */
 enum vmx_capability_mask {
 #define CAP(msr, high, low, name, citation) msr##_##name = BITS(high, low),
