@@ -1,0 +1,197 @@
+/* Entering a guest, and putting what the CPU reports at its exit into the neutral words of struct
+   exit. Nothing is decided here: that is left to kernel/exit.c. */
+#include "kernel/vmx/vmx.h"
+#include "runtime/x86.h"
+
+/* Lets the host's own handler of `vector` run, for an event that came while a guest ran. */
+#define CALL_HOST_HANDLER(vector) __asm__ volatile("int %0" : : "i"(vector) : "memory")
+
+/* Sets the preemption timer to end the run at vcpu->deadline ("VMX-Preemption Timer"): it counts
+   down once in 2^timer_shift ticks. 0 makes the guest exit before its first instruction. */
+static inline void arm_timer(const struct vcpu *vcpu)
+{
+	uint64_t now = rdtsc(), count = 0;
+
+	if (likely(now < vcpu->deadline))
+		count = ((vcpu->deadline - now) >> vcpu->vmx->timer_shift) + 1;
+	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, MIN(count, UINT32_MAX));
+}
+
+/* An exception of the guest; or a machine check or NMI, which is the host's. */
+static void decode_exception(struct vcpu *vcpu, struct exit *exit)
+{
+	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFORMATION);
+
+	exit->kind = EXIT_INTERRUPT;
+	if (FIELD_GET(info, INTERRUPTION_TYPE) == INTERRUPTION_NMI) {
+		CALL_HOST_HANDLER(VECTOR_NMI);
+	} else if (FIELD_GET(info, INTERRUPTION_VECTOR) == VECTOR_MC) {
+		CALL_HOST_HANDLER(VECTOR_MC);
+	} else {
+		exit->kind = EXIT_EXCEPTION;
+		exit->info = vmread(VMCS_EXIT_QUALIFICATION);
+		exit->exception = vmx_event_of_exit(info);
+		exit->len = exit->exception.len;
+		if (info & INTERRUPTION_NMI_UNBLOCKING && exit->exception.vector != VECTOR_DF &&
+			!vcpu->inject.valid)
+			vmx_event_block_nmi();
+	}
+}
+
+/* "Exit Qualification for I/O Instructions" */
+static inline void decode_io(struct exit *exit)
+{
+	uint64_t access = vmread(VMCS_EXIT_QUALIFICATION);
+
+	exit->info = access;
+	exit->io.port = FIELD_GET(access, IO_ACCESS_PORT);
+	exit->io.size = FIELD_GET(access, IO_ACCESS_SIZE) + 1;
+	exit->io.in = access & IO_ACCESS_IN;
+	exit->io.string = access & IO_ACCESS_STRING;
+	exit->io.rep = access & IO_ACCESS_REP;
+}
+
+/* "Exit Qualification for Control-Register Accesses" */
+static void decode_cr(struct exit *exit)
+{
+	uint64_t access = vmread(VMCS_EXIT_QUALIFICATION);
+	uint64_t type = FIELD_GET(access, CR_ACCESS_TYPE);
+
+	exit->info = access;
+	exit->cr.number = FIELD_GET(access, CR_ACCESS_NUMBER);
+	exit->cr.write = type != CR_ACCESS_MOV_FROM;
+	exit->cr.clts = type == CR_ACCESS_CLTS;
+	exit->cr.lmsw = type == CR_ACCESS_LMSW;
+	exit->cr.gpr = FIELD_GET(access, CR_ACCESS_GPR);
+	exit->cr.lmsw_src = FIELD_GET(access, CR_ACCESS_LMSW_SOURCE);
+}
+
+/* "Exit Qualification for EPT Violations" */
+static void decode_ept_violation(struct vcpu *vcpu, struct exit *exit)
+{
+	uint64_t access = vmread(VMCS_EXIT_QUALIFICATION);
+
+	exit->info = access;
+	exit->len = 0;
+	exit->stage2.gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
+	exit->stage2.read = access & EPT_VIOLATION_READ;
+	exit->stage2.write = access & EPT_VIOLATION_WRITE;
+	exit->stage2.fetch = access & EPT_VIOLATION_FETCH;
+	exit->stage2.present = access & (EPT_VIOLATION_READABLE | EPT_VIOLATION_WRITABLE |
+						EPT_VIOLATION_EXECUTABLE);
+	if (access & EPT_VIOLATION_NMI_UNBLOCKING && !vcpu->inject.valid)
+		vmx_event_block_nmi();
+}
+
+/* Everything but what all exits have in common. exit->len holds the field, which is undefined
+   where no instruction made the exit. */
+static void decode(struct vcpu *vcpu, struct exit *exit)
+{
+	switch (exit->raw) {
+	case EXIT_REASON_CPUID:
+		exit->kind = EXIT_CPUID;
+		return;
+	case EXIT_REASON_HLT:
+		exit->kind = EXIT_HLT;
+		return;
+	case EXIT_REASON_IO_INSTRUCTION:
+		exit->kind = EXIT_IO;
+		decode_io(exit);
+		return;
+	case EXIT_REASON_RDMSR:
+		exit->kind = EXIT_RDMSR;
+		return;
+	case EXIT_REASON_WRMSR:
+		exit->kind = EXIT_WRMSR;
+		return;
+	case EXIT_REASON_CR_ACCESS:
+		exit->kind = EXIT_CR;
+		decode_cr(exit);
+		return;
+	case EXIT_REASON_VMCALL:
+		exit->kind = EXIT_HYPERCALL;
+		return;
+	case EXIT_REASON_XSETBV:
+		exit->kind = EXIT_XSETBV;
+		return;
+	case EXIT_REASON_INVD:
+	case EXIT_REASON_WBINVD:
+		exit->kind = EXIT_CACHE;
+		return;
+	case EXIT_REASON_GETSEC:
+	case EXIT_REASON_INVEPT:
+	case EXIT_REASON_INVVPID:
+	case EXIT_REASON_MONITOR:
+	case EXIT_REASON_MWAIT:
+	case EXIT_REASON_RDPMC:
+	case EXIT_REASON_VMCLEAR:
+	case EXIT_REASON_VMFUNC:
+	case EXIT_REASON_VMLAUNCH:
+	case EXIT_REASON_VMPTRLD:
+	case EXIT_REASON_VMPTRST:
+	case EXIT_REASON_VMREAD:
+	case EXIT_REASON_VMRESUME:
+	case EXIT_REASON_VMWRITE:
+	case EXIT_REASON_VMXOFF:
+	case EXIT_REASON_VMXON:
+		exit->kind = EXIT_UNDEFINED;
+		return;
+	}
+	exit->len = 0; /* no instruction, or one that no guest is meant to exit at */
+	switch (exit->raw) {
+	case EXIT_REASON_EXCEPTION_OR_NMI:
+		decode_exception(vcpu, exit);
+		return;
+	case EXIT_REASON_EXTERNAL_INTERRUPT:
+		exit->kind = EXIT_INTERRUPT;
+		interrupts_window();
+		return;
+	case EXIT_REASON_PREEMPTION_TIMER_EXPIRED:
+		exit->kind = EXIT_TICK;
+		return;
+	case EXIT_REASON_INTERRUPT_WINDOW:
+		exit->kind = EXIT_IRQ_WINDOW;
+		return;
+	case EXIT_REASON_EPT_VIOLATION:
+		exit->kind = EXIT_STAGE2;
+		decode_ept_violation(vcpu, exit);
+		return;
+	case EXIT_REASON_TRIPLE_FAULT:
+		exit->kind = EXIT_SHUTDOWN;
+		return;
+	case EXIT_REASON_EPT_MISCONFIGURATION:
+		exit->kind = EXIT_OTHER; /* our own tables are wrong */
+		exit->info = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
+		return;
+	}
+	exit->kind = exit->raw & EXIT_REASON_ENTRY_FAILURE ? EXIT_REFUSED : EXIT_OTHER;
+	exit->info = vmread(VMCS_EXIT_QUALIFICATION);
+}
+
+void vmx_enter(struct vcpu *vcpu, struct exit *exit)
+{
+	struct vmx_vcpu *vmx = vcpu->vmx;
+	uint64_t vectoring;
+	int failed;
+
+	if (unlikely(vcpu->inject.valid))
+		vmx_event_inject(vcpu);
+	arm_timer(vcpu);
+	failed = vmx_run(vcpu, vmx);
+	exit->info = 0;
+	exit->rip = vmread(VMCS_GUEST_RIP);
+	if (unlikely(failed)) {
+		exit->kind = EXIT_REFUSED;
+		exit->raw = vmread(VMCS_VM_INSTRUCTION_ERROR);
+		exit->len = 0;
+		return;
+	}
+	vmx->launched = 1;
+	exit->raw = vmread(VMCS_EXIT_REASON);
+	exit->len = vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+	/* A failed entry leaves the field as it was. */
+	vectoring = vmread(VMCS_IDT_VECTORING_INFORMATION);
+	if (unlikely(vectoring & INTERRUPTION_VALID) && !(exit->raw & EXIT_REASON_ENTRY_FAILURE))
+		vmx_event_put_back(vcpu, vectoring);
+	decode(vcpu, exit);
+}
