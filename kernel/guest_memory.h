@@ -40,8 +40,8 @@ struct guest_fault {
 /* Queues the fault for the guest: CR2 and the exception. */
 void guest_inject_fault(struct vcpu *vcpu, const struct guest_fault *fault);
 
-/* Walks the guest's page tables (none, 32-bit, PAE, 4-level) as the vCPU is set now, without setting
-   accessed and dirty bits. Returns 0 and *gpa; -EFAULT and *fault; or -EIO when a table
+/* Walks the guest's page tables (none, 32-bit, PAE, 4-level) as the vCPU is set now, without
+   setting accessed and dirty bits. Returns 0 and *gpa; -EFAULT and *fault; or -EIO when a table
    lies outside the VM's memory. 5-level paging is not offered to guests. */
 int guest_translate(struct vcpu *vcpu, uint64_t linear, unsigned int access, uint64_t *gpa,
 	struct guest_fault *fault);
@@ -54,20 +54,22 @@ int guest_write_virtual(struct vcpu *vcpu, uint64_t linear, const void *src, uin
 	unsigned int access, struct guest_fault *fault);
 
 /* The last instruction fetch's walk, kept in struct vcpu. It is believed only while the registers
-   that select the tables, every table entry that was used, and the stage-2 map are what they were. */
+   that select the tables, every table entry that was used, and the stage-2 map are what they were.
+ */
 #define GUEST_FETCH_LEVELS 4
 struct guest_fetch_cache {
 	uint64_t cr0, cr3, cr4, efer;
-	uint64_t page;		   /* linear address of the page; 1: nothing is cached */
-	uint64_t generation;	   /* of the stage-2 map */
-	const uint8_t *code;	   /* the page in the host */
-	const volatile uint64_t *entry[GUEST_FETCH_LEVELS]; /* where the entries lie; unused ones point at value[] */
+	uint64_t page_end;   /* linear address of the page's last byte; 0: nothing is cached */
+	uint64_t generation; /* of the stage-2 map */
+	const uint8_t *code; /* the page in the host */
+	const volatile uint64_t *
+		entry[GUEST_FETCH_LEVELS]; /* where the entries lie; unused ones point at value[] */
 	uint64_t value[GUEST_FETCH_LEVELS];
 };
 
 static inline void guest_fetch_cache_forget(struct guest_fetch_cache *cache)
 {
-	cache->page = 1;
+	cache->page_end = 0;
 }
 
 /* The host's pointer to the byte at linear address `linear`, or NULL when the cache does not know:
@@ -77,7 +79,7 @@ static inline const uint8_t *guest_fetch_cached(const struct guest_fetch_cache *
 	uint64_t linear, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer,
 	uint64_t generation)
 {
-	uint64_t differs = ((linear & ~(PAGE_SIZE - 1)) ^ cache->page) | (cr0 ^ cache->cr0) |
+	uint64_t differs = ((linear | (PAGE_SIZE - 1)) ^ cache->page_end) | (cr0 ^ cache->cr0) |
 			   (cr3 ^ cache->cr3) | (cr4 ^ cache->cr4) | (efer ^ cache->efer) |
 			   (generation ^ cache->generation);
 
@@ -106,7 +108,8 @@ static inline bool guest_insn_is(const uint8_t *code, uint16_t opcode)
    just executed there, so a caller need not expect one. */
 int guest_fetch(struct vcpu *vcpu, uint8_t bytes[INSN_MAX_LEN]);
 
-/* Fetches and decodes the instruction at CS:RIP. 0, or an error of guest_fetch() or insn_decode(). */
+/* Fetches and decodes the instruction at CS:RIP. 0, or an error of guest_fetch() or insn_decode().
+ */
 int guest_fetch_insn(struct vcpu *vcpu, struct insn *insn);
 
 /* The length in bytes of the instruction at CS:RIP if it is `op`, whatever its prefixes;

@@ -17,22 +17,100 @@ enum insn_map { INSN_MAP_1, INSN_MAP_0F, INSN_MAP_0F38, INSN_MAP_0F3A };
 enum insn_op {
 	INSN_OTHER,
 	/* those that can be intercepted */
-	INSN_CLI, INSN_CLTS, INSN_CPUID, INSN_HLT, INSN_IN, INSN_INS, INSN_INT, INSN_INT1,
-	INSN_INT3, INSN_INTO, INSN_INVD, INSN_INVLPG, INSN_IRET, INSN_LGDT, INSN_LIDT, INSN_LLDT,
-	INSN_LMSW, INSN_LTR, INSN_MONITOR, INSN_MOV_FROM_CR, INSN_MOV_FROM_DR, INSN_MOV_TO_CR,
-	INSN_MOV_TO_DR, INSN_MWAIT, INSN_OUT, INSN_OUTS, INSN_PAUSE, INSN_POPF, INSN_PUSHF,
-	INSN_RDMSR, INSN_RDPMC, INSN_RDTSC, INSN_RDTSCP, INSN_RSM, INSN_SGDT, INSN_SIDT, INSN_SLDT,
-	INSN_SMSW, INSN_STI, INSN_STR, INSN_SWAPGS, INSN_UD, INSN_WBINVD, INSN_WRMSR, INSN_XGETBV,
+	INSN_CLI,
+	INSN_CLTS,
+	INSN_CPUID,
+	INSN_HLT,
+	INSN_IN,
+	INSN_INS,
+	INSN_INT,
+	INSN_INT1,
+	INSN_INT3,
+	INSN_INTO,
+	INSN_INVD,
+	INSN_INVLPG,
+	INSN_IRET,
+	INSN_LGDT,
+	INSN_LIDT,
+	INSN_LLDT,
+	INSN_LMSW,
+	INSN_LTR,
+	INSN_MONITOR,
+	INSN_MOV_FROM_CR,
+	INSN_MOV_FROM_DR,
+	INSN_MOV_TO_CR,
+	INSN_MOV_TO_DR,
+	INSN_MWAIT,
+	INSN_OUT,
+	INSN_OUTS,
+	INSN_PAUSE,
+	INSN_POPF,
+	INSN_PUSHF,
+	INSN_RDMSR,
+	INSN_RDPMC,
+	INSN_RDTSC,
+	INSN_RDTSCP,
+	INSN_RSM,
+	INSN_SGDT,
+	INSN_SIDT,
+	INSN_SLDT,
+	INSN_SMSW,
+	INSN_STI,
+	INSN_STR,
+	INSN_SWAPGS,
+	INSN_UD,
+	INSN_WBINVD,
+	INSN_WRMSR,
+	INSN_XGETBV,
 	INSN_XSETBV,
 	/* VT-x and AMD-V */
-	INSN_CLGI, INSN_INVEPT, INSN_INVLPGA, INSN_INVVPID, INSN_SKINIT, INSN_STGI, INSN_VMCALL,
-	INSN_VMCLEAR, INSN_VMFUNC, INSN_VMLAUNCH, INSN_VMLOAD, INSN_VMMCALL, INSN_VMPTRLD,
-	INSN_VMPTRST, INSN_VMREAD, INSN_VMRESUME, INSN_VMRUN, INSN_VMSAVE, INSN_VMWRITE,
-	INSN_VMXOFF, INSN_VMXON,
+	INSN_CLGI,
+	INSN_INVEPT,
+	INSN_INVLPGA,
+	INSN_INVVPID,
+	INSN_SKINIT,
+	INSN_STGI,
+	INSN_VMCALL,
+	INSN_VMCLEAR,
+	INSN_VMFUNC,
+	INSN_VMLAUNCH,
+	INSN_VMLOAD,
+	INSN_VMMCALL,
+	INSN_VMPTRLD,
+	INSN_VMPTRST,
+	INSN_VMREAD,
+	INSN_VMRESUME,
+	INSN_VMRUN,
+	INSN_VMSAVE,
+	INSN_VMWRITE,
+	INSN_VMXOFF,
+	INSN_VMXON,
 	/* those that insn_emulate_mmio() carries out */
-	INSN_ADC, INSN_ADD, INSN_AND, INSN_BT, INSN_BTC, INSN_BTR, INSN_BTS, INSN_CMP,
-	INSN_CMPXCHG, INSN_DEC, INSN_INC, INSN_LODS, INSN_MOV, INSN_MOVS, INSN_MOVSX, INSN_MOVZX,
-	INSN_NEG, INSN_NOT, INSN_OR, INSN_SBB, INSN_STOS, INSN_SUB, INSN_TEST, INSN_XADD, INSN_XCHG,
+	INSN_ADC,
+	INSN_ADD,
+	INSN_AND,
+	INSN_BT,
+	INSN_BTC,
+	INSN_BTR,
+	INSN_BTS,
+	INSN_CMP,
+	INSN_CMPXCHG,
+	INSN_DEC,
+	INSN_INC,
+	INSN_LODS,
+	INSN_MOV,
+	INSN_MOVS,
+	INSN_MOVSX,
+	INSN_MOVZX,
+	INSN_NEG,
+	INSN_NOT,
+	INSN_OR,
+	INSN_SBB,
+	INSN_STOS,
+	INSN_SUB,
+	INSN_TEST,
+	INSN_XADD,
+	INSN_XCHG,
 	INSN_XOR,
 };
 
@@ -46,7 +124,7 @@ struct insn {
 	enum insn_op op;
 
 	bool lock, rep, repne; /* prefixes F0, F3, F2 */
-	uint8_t rex;	       /* or 0 */
+	uint8_t rex;           /* or 0 */
 	uint8_t segment;       /* enum segment of the memory operand, overrides counted in */
 	uint8_t operand_size;  /* bytes: 1, 2, 4, 8 */
 	uint8_t address_size;  /* bytes: 2, 4, 8 */
@@ -56,14 +134,14 @@ struct insn {
 	uint8_t reg; /* ModRM.reg with REX.R, or the register an opcode byte names: enum gpr */
 	uint8_t rm;  /* ModRM.rm with REX.B; a register when mod is 3 */
 
-	bool memory;	      /* has a memory operand, described by the next five */
-	uint8_t base, index;  /* enum gpr, or INSN_NO_REGISTER */
-	uint8_t scale;	      /* 1, 2, 4, 8 */
+	bool memory;         /* has a memory operand, described by the next five */
+	uint8_t base, index; /* enum gpr, or INSN_NO_REGISTER */
+	uint8_t scale;       /* 1, 2, 4, 8 */
 	bool rip_relative;
 	int64_t displacement; /* or the absolute offset of MOV AL/eAX,moffs */
 
 	uint8_t immediate_size; /* bytes in the instruction; 0: none */
-	int64_t immediate;	/* sign-extended */
+	int64_t immediate;      /* sign-extended */
 };
 
 /* Decodes the instruction at bytes, of which `available` can be looked at (more than 15 never
@@ -74,9 +152,10 @@ int insn_decode(const uint8_t *bytes, size_t available, enum insn_mode mode, str
 /* The registers that an instruction works with. */
 struct insn_state {
 	uint64_t gpr[16]; /* enum gpr; RSP too */
-	uint64_t rip;	  /* of the instruction */
+	uint64_t rip;     /* of the instruction */
 	uint64_t rflags;
-	uint64_t segment_base[6]; /* ES ... GS as enum segment has them; 0 for ES, CS, SS, DS in 64-bit mode */
+	uint64_t segment_base[6]; /* ES ... GS as enum segment has them; 0 for ES, CS, SS, DS in
+				     64-bit mode */
 };
 
 /* The linear address of insn's memory operand ("Specifying an Offset"); for string instructions
@@ -88,8 +167,8 @@ uint64_t insn_string_destination(const struct insn *insn, const struct insn_stat
 
 /* A register operand of size bytes; without REX, 4 ... 7 of size 1 are AH, CH, DH, BH.
    A 4-byte write clears the upper half. */
-uint64_t insn_register(const struct insn *insn, const struct insn_state *state, uint8_t number,
-	uint8_t size);
+uint64_t insn_register(
+	const struct insn *insn, const struct insn_state *state, uint8_t number, uint8_t size);
 void insn_set_register(const struct insn *insn, struct insn_state *state, uint8_t number,
 	uint8_t size, uint64_t value);
 
@@ -101,8 +180,8 @@ struct insn_bus {
 };
 
 /* Carries out insn, one of the last group of enum insn_op with a memory operand, and sets
-   registers, flags and RIP. A repeated string instruction does one iteration, and RIP stays until its
-   last. Returns 0; -EINVAL for an instruction outside the group; or the bus's error with *state
+   registers, flags and RIP. A repeated string instruction does one iteration, and RIP stays until
+   its last. Returns 0; -EINVAL for an instruction outside the group; or the bus's error with *state
    as it was. */
 int insn_emulate_mmio(const struct insn *insn, struct insn_state *state, struct insn_bus *bus);
 

@@ -4,6 +4,7 @@
 #define KERNEL_VCPU_H
 
 #include "kernel/backend.h"
+#include "kernel/guest_memory.h"
 #include "kernel/stats.h"
 
 struct vm;
@@ -35,6 +36,7 @@ struct vcpu {
 	bool irq_window;	/* a window is being waited for */
 	uint64_t cr8;		/* the task priority the guest set; it has no local APIC */
 	struct vcpu_switched switched;
+	struct guest_fetch_cache fetch;
 	struct exit_stats stats;
 	struct vmx_vcpu *vmx; /* the one of the back end in use */
 	struct svm_vcpu *svm;

@@ -1,6 +1,6 @@
 /* The pair of 8259A interrupt controllers (Intel 8259A data sheet), each a priority resolver over
-   three registers: requests (IRR), in service (ISR), masks (IMR). Who drives the inputs and when the
-   guest takes an interrupt is left to the VM. */
+   three registers: requests (IRR), in service (ISR), masks (IMR). Who drives the inputs and when
+   the guest takes an interrupt is left to the VM. */
 #include "kernel/dev/pic.h"
 
 #include "spec/pic.h"
@@ -10,8 +10,9 @@
 enum { MASTER, SLAVE };
 
 /* Inputs that a PC never has level-triggered: timer, keyboard, cascade; clock, coprocessor. */
-static const uint8_t elcr_fixed_edge[] = { [MASTER] = BIT(0) | BIT(1) | BIT(PIC_CASCADE),
-	[SLAVE] = BIT(0) | BIT(5) };
+static const uint8_t elcr_fixed_edge[] = {
+	[MASTER] = BIT(0) | BIT(1) | BIT(PIC_CASCADE), [SLAVE] = BIT(0) | BIT(5)
+};
 
 /* The input of highest priority in mask, or NO_INPUT: the search starts after the lowest one. */
 static int find_highest(const struct pic_chip *chip, uint8_t mask)

@@ -8,25 +8,25 @@
 #define PIC_IRQS 16
 
 struct pic_chip {
-	uint8_t irr;	/* latched requests */
-	uint8_t isr;	/* in service */
-	uint8_t imr;	/* masked */
-	uint8_t lines;	/* the inputs' levels */
-	uint8_t elcr;	/* inputs that are level-triggered */
-	uint8_t base;	/* vector of input 0 */
+	uint8_t irr;    /* latched requests */
+	uint8_t isr;    /* in service */
+	uint8_t imr;    /* masked */
+	uint8_t lines;  /* the inputs' levels */
+	uint8_t elcr;   /* inputs that are level-triggered */
+	uint8_t base;   /* vector of input 0 */
 	uint8_t lowest; /* the input of lowest priority; the next one up has the highest */
 	uint8_t icw1;
 	uint8_t icw4;
 	uint8_t next_icw; /* the ICW that the next data byte is: 2, 3, 4; 0: an IMR */
 	bool rotate_aeoi; /* rotate priorities at an automatic EOI */
 	bool special_mask;
-	bool read_isr;	/* a command-port read gives the ISR, not the IRR */
-	bool poll;	/* the next read is a poll */
+	bool read_isr; /* a command-port read gives the ISR, not the IRR */
+	bool poll;     /* the next read is a poll */
 };
 
 struct pic {
 	struct pic_chip chip[2]; /* master, slave */
-	bool intr;		 /* the master's INTR output, kept up to date */
+	bool intr;               /* the master's INTR output, kept up to date */
 };
 
 /* All inputs low and masked, as after power-on: nothing is delivered before ICW1-4. */
@@ -47,7 +47,8 @@ static inline bool pic_pending(const struct pic *pic)
 }
 
 /* The CPU's interrupt acknowledge cycle: puts the request of highest priority in service and
-   returns its vector; input 7's when there is none left (8259A data sheet, "Interrupt Sequence"). */
+   returns its vector; input 7's when there is none left (8259A data sheet, "Interrupt Sequence").
+ */
 uint8_t pic_acknowledge(struct pic *pic);
 
 #endif

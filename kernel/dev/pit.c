@@ -1,5 +1,6 @@
-/* The 8254 interval timer (Intel 8254 data sheet): nothing ticks, each question is answered from the
-   time since a count was loaded. The edge that a control word itself can make on OUT is left out. */
+/* The 8254 interval timer (Intel 8254 data sheet): nothing ticks, each question is answered from
+   the time since a count was loaded. The edge that a control word itself can make on OUT is left
+   out. */
 #include "kernel/dev/pit.h"
 
 #include "runtime/clock.h"
@@ -44,8 +45,8 @@ static uint64_t ticks_of(const struct pit *pit, uint64_t clocks)
 }
 
 /* Clocks that the channel has counted since its count was loaded. */
-static uint64_t clocks_counted(const struct pit *pit, const struct pit_channel *channel,
-	uint64_t now)
+static uint64_t clocks_counted(
+	const struct pit *pit, const struct pit_channel *channel, uint64_t now)
 {
 	if (channel->paused)
 		return channel->pause;
@@ -85,8 +86,8 @@ static bool output_of(const struct pit *pit, const struct pit_channel *channel, 
 	}
 }
 
-/* The counting element in mode 3, which goes down by two: twice through for each period; an odd count
-   starts one lower, and its first half is one clock longer. */
+/* The counting element in mode 3, which goes down by two: twice through for each period; an odd
+   count starts one lower, and its first half is one clock longer. */
 static uint64_t count_square(uint64_t count, uint64_t clocks)
 {
 	uint64_t first = (count + 1) / 2, position = clocks % count;
@@ -111,7 +112,8 @@ static uint16_t value_of(const struct pit *pit, const struct pit_channel *channe
 	value %= modulus;
 	if (modulus == 65536)
 		return (uint16_t)value;
-	return (uint16_t)(value / 1000 << 12 | value / 100 % 10 << 8 | value / 10 % 10 << 4 | value % 10);
+	return (uint16_t)(value / 1000 << 12 | value / 100 % 10 << 8 | value / 10 % 10 << 4 |
+			  value % 10);
 }
 
 /* TSC of OUT's first rising edge after now, or UINT64_MAX. */
@@ -156,7 +158,8 @@ static uint32_t decode_count(const struct pit_channel *channel, uint16_t raw)
 		return raw ? raw : 65536;
 	if (!raw)
 		return 10000;
-	return (raw >> 12 & 15) * 1000u + (raw >> 8 & 15) * 100u + (raw >> 4 & 15) * 10u + (raw & 15);
+	return (raw >> 12 & 15) * 1000u + (raw >> 8 & 15) * 100u + (raw >> 4 & 15) * 10u +
+	       (raw & 15);
 }
 
 static void start_count(struct pit *pit, struct pit_channel *channel, uint32_t count, uint64_t now)

@@ -7,28 +7,28 @@
 #include "spec/pit.h"
 
 struct pit_channel {
-	uint8_t control;      /* the control word's mode, BCD and access bits */
-	bool counting;	      /* a count was loaded and counts, or waits for the gate */
-	bool waiting;	      /* modes 1 and 5: no trigger since the count was written */
-	bool paused;	      /* the gate is low in a mode that then stops counting */
-	uint32_t count;	      /* the initial count being counted: 1 ... 65536 */
-	uint32_t reload;      /* modes 1, 2, 3, 5: the count for the next period; 0: count */
-	uint64_t start;	      /* TSC at which count was loaded */
-	uint64_t pause;	      /* clocks counted when paused */
-	uint8_t write_low;    /* first byte of a two-byte count */
-	bool write_second;    /* the next byte written is the high one */
-	bool read_second;     /* the next byte read is the high one */
-	uint16_t latch;	      /* the latched count, as its bytes are read */
-	uint8_t latch_bytes;  /* of it not yet read */
+	uint8_t control;     /* the control word's mode, BCD and access bits */
+	bool counting;       /* a count was loaded and counts, or waits for the gate */
+	bool waiting;        /* modes 1 and 5: no trigger since the count was written */
+	bool paused;         /* the gate is low in a mode that then stops counting */
+	uint32_t count;      /* the initial count being counted: 1 ... 65536 */
+	uint32_t reload;     /* modes 1, 2, 3, 5: the count for the next period; 0: count */
+	uint64_t start;      /* TSC at which count was loaded */
+	uint64_t pause;      /* clocks counted when paused */
+	uint8_t write_low;   /* first byte of a two-byte count */
+	bool write_second;   /* the next byte written is the high one */
+	bool read_second;    /* the next byte read is the high one */
+	uint16_t latch;      /* the latched count, as its bytes are read */
+	uint8_t latch_bytes; /* of it not yet read */
 	bool status_latched;
 	uint8_t status;
 };
 
 struct pit {
 	struct pit_channel channel[PIT_CHANNELS];
-	uint64_t deadline;    /* TSC of OUT0's next rising edge, or UINT64_MAX */
-	uint64_t tsc_hz;      /* 0 until a count is first programmed */
-	uint8_t port61;	      /* the bits the guest wrote */
+	uint64_t deadline; /* TSC of OUT0's next rising edge, or UINT64_MAX */
+	uint64_t tsc_hz;   /* 0 until a count is first programmed */
+	uint8_t port61;    /* the bits the guest wrote */
 };
 
 void pit_init(struct pit *pit);

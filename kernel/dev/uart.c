@@ -1,6 +1,6 @@
 /* A 16550A (National Semiconductor PC16550D data sheet) whose line has no speed: a byte sent has
-   left at once, and the FIFO is filled from the backlog as fast as it empties. Where bytes come from and
-   go to is left to the VM. */
+   left at once, and the FIFO is filled from the backlog as fast as it empties. Where bytes come
+   from and go to is left to the VM. */
 #include "kernel/dev/uart.h"
 
 #include "runtime/errno.h"
@@ -192,7 +192,8 @@ static void write_fcr(struct uart *uart, uint8_t value)
 {
 	bool enable = value & UART_FCR_ENABLE;
 
-	if (enable != (bool)(uart->fcr & UART_FCR_ENABLE) || (enable && (value & UART_FCR_CLEAR_RX)))
+	if (enable != (bool)(uart->fcr & UART_FCR_ENABLE) ||
+		(enable && (value & UART_FCR_CLEAR_RX)))
 		clear_fifo(uart);
 	uart->fcr = enable ? value & (UART_FCR_ENABLE | UART_FCR_TRIGGER) : 0;
 	uart->trigger = trigger_levels[uart->fcr / (UART_FCR_TRIGGER & -UART_FCR_TRIGGER)];
@@ -215,8 +216,8 @@ static void write_mcr(struct uart *uart, uint8_t value)
 {
 	uint8_t before = modem_inputs(uart), after;
 
-	uart->mcr = value & (UART_MCR_DTR | UART_MCR_RTS | UART_MCR_OUT1 | UART_MCR_OUT2 |
-				    UART_MCR_LOOP);
+	uart->mcr = value &
+		    (UART_MCR_DTR | UART_MCR_RTS | UART_MCR_OUT1 | UART_MCR_OUT2 | UART_MCR_LOOP);
 	after = modem_inputs(uart);
 	uart->msr |= ((before ^ after) & UART_MSR_CTS ? UART_MSR_DCTS : 0) |
 		     ((before ^ after) & UART_MSR_DSR ? UART_MSR_DDSR : 0) |
@@ -229,7 +230,8 @@ static void write_divisor(struct uart *uart, unsigned int offset, uint8_t value)
 {
 	unsigned int shift = offset == UART_DLM ? 8 : 0;
 
-	uart->divisor = (uint16_t)((uart->divisor & ~(0xffu << shift)) | (unsigned int)value << shift);
+	uart->divisor =
+		(uint16_t)((uart->divisor & ~(0xffu << shift)) | (unsigned int)value << shift);
 }
 
 void uart_write(struct uart *uart, unsigned int offset, uint8_t value)

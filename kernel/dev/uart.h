@@ -12,18 +12,19 @@
 
 struct uart {
 	uint8_t ier, lcr, mcr, scr;
-	uint8_t lsr;	    /* UART_LSR_OVERRUN and UART_LSR_BREAK; the rest is computed */
-	uint8_t msr;	    /* the changes, low 4 bits; the rest is computed */
-	uint8_t fcr;	    /* UART_FCR_ENABLE and the trigger level */
-	uint8_t trigger;    /* bytes in the FIFO that make UART_IIR_RX */
+	uint8_t lsr;     /* UART_LSR_OVERRUN and UART_LSR_BREAK; the rest is computed */
+	uint8_t msr;     /* the changes, low 4 bits; the rest is computed */
+	uint8_t fcr;     /* UART_FCR_ENABLE and the trigger level */
+	uint8_t trigger; /* bytes in the FIFO that make UART_IIR_RX */
 	uint16_t divisor;
-	bool thre_pending;  /* the THRE interrupt is due */
-	bool irq;	    /* the level of the IRQ output */
-	bool irq_fell;	    /* it was low in between, however short */
+	bool thre_pending; /* the THRE interrupt is due */
+	bool irq;          /* the level of the IRQ output */
+	bool irq_fell;     /* it was low in between, however short */
 	uint8_t fifo[UART_FIFO_BYTES];
 	uint8_t fifo_first, fifo_count;
 	uint8_t backlog[UART_BACKLOG];
-	uint32_t backlog_in, backlog_out; /* counts since the start; their difference is what waits */
+	uint32_t backlog_in,
+		backlog_out; /* counts since the start; their difference is what waits */
 	void (*transmit)(struct uart *uart, uint8_t byte); /* set by the VM before the guest runs */
 };
 

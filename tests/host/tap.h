@@ -1,5 +1,5 @@
-/* What every host test shares: checks, and a main() that runs a file's tests and prints TAP. The code
-   under test is the kernel's own, compiled for the host with the sanitizers on. */
+/* What every host test shares: checks, and a main() that runs a file's tests and prints TAP. The
+   code under test is the kernel's own, compiled for the host with the sanitizers on. */
 #ifndef TESTS_HOST_TAP_H
 #define TESTS_HOST_TAP_H
 
@@ -13,7 +13,10 @@ struct tap_test {
 	void (*run)(void);
 };
 
-#define TAP_TEST(function) { #function, function }
+#define TAP_TEST(function)                                                                         \
+	{                                                                                          \
+#function, function                                                                \
+	}
 
 static unsigned int tap_failures; /* of the test that is running */
 

@@ -8,8 +8,8 @@
 
 #define NONSPECIFIC_EOI PIC_OCW2_EOI
 #define SPECIFIC_EOI(n) (PIC_OCW2_EOI | PIC_OCW2_SL | (n))
-#define READ_ISR	(PIC_OCW3 | PIC_OCW3_RR | PIC_OCW3_RIS)
-#define READ_IRR	(PIC_OCW3 | PIC_OCW3_RR)
+#define READ_ISR        (PIC_OCW3 | PIC_OCW3_RR | PIC_OCW3_RIS)
+#define READ_IRR        (PIC_OCW3 | PIC_OCW3_RR)
 
 static struct pic pic;
 

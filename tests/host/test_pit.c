@@ -19,7 +19,8 @@ uint64_t clock_tsc_hz(void)
 
 static uint8_t control(unsigned int channel, unsigned int access, unsigned int mode)
 {
-	return (uint8_t)(channel << PIT_SELECT_SHIFT | access << PIT_RW_SHIFT | mode << PIT_MODE_SHIFT);
+	return (uint8_t)(channel << PIT_SELECT_SHIFT | access << PIT_RW_SHIFT |
+			 mode << PIT_MODE_SHIFT);
 }
 
 /* Programs channel in mode with a 16-bit count at time now. */
@@ -143,14 +144,29 @@ struct value_row {
 };
 
 static const struct value_row value_rows[] = {
-	{ 0, 10, 0, 10, false },     { 0, 10, 9, 1, false },   { 0, 10, 10, 0, true },
-	{ 0, 10, 11, 0xffff, true }, { 0, 0, 1, 0xffff, false }, { 2, 10, 0, 10, true },
-	{ 2, 10, 8, 2, true },	     { 2, 10, 9, 1, false },   { 2, 10, 10, 10, true },
-	{ 2, 10, 25, 5, true },	     { 3, 10, 0, 10, true },   { 3, 10, 4, 2, true },
-	{ 3, 10, 5, 10, false },     { 3, 10, 9, 2, false },   { 3, 10, 10, 10, true },
-	{ 3, 11, 0, 10, true },	     { 3, 11, 5, 0, true },    { 3, 11, 6, 10, false },
-	{ 3, 11, 10, 2, false },     { 3, 11, 11, 10, true },  { 4, 10, 9, 1, true },
-	{ 4, 10, 10, 0, false },     { 4, 10, 11, 0xffff, true },
+	{ 0, 10, 0, 10, false },
+	{ 0, 10, 9, 1, false },
+	{ 0, 10, 10, 0, true },
+	{ 0, 10, 11, 0xffff, true },
+	{ 0, 0, 1, 0xffff, false },
+	{ 2, 10, 0, 10, true },
+	{ 2, 10, 8, 2, true },
+	{ 2, 10, 9, 1, false },
+	{ 2, 10, 10, 10, true },
+	{ 2, 10, 25, 5, true },
+	{ 3, 10, 0, 10, true },
+	{ 3, 10, 4, 2, true },
+	{ 3, 10, 5, 10, false },
+	{ 3, 10, 9, 2, false },
+	{ 3, 10, 10, 10, true },
+	{ 3, 11, 0, 10, true },
+	{ 3, 11, 5, 0, true },
+	{ 3, 11, 6, 10, false },
+	{ 3, 11, 10, 2, false },
+	{ 3, 11, 11, 10, true },
+	{ 4, 10, 9, 1, true },
+	{ 4, 10, 10, 0, false },
+	{ 4, 10, 11, 0xffff, true },
 };
 
 static void values_and_output(void)
@@ -211,8 +227,8 @@ static void read_back(void)
 	pit_init(&pit);
 	program(0, 2, 100, 0);
 	program(2, 3, 60, 0);
-	pit_write(&pit, PIT_CONTROL,
-		(uint8_t)(PIT_SELECT | PIT_RB_CHANNEL(0) | PIT_RB_CHANNEL(2)), 10 * TICKS);
+	pit_write(&pit, PIT_CONTROL, (uint8_t)(PIT_SELECT | PIT_RB_CHANNEL(0) | PIT_RB_CHANNEL(2)),
+		10 * TICKS);
 	CHECK_EQ(pit_read(&pit, PIT_CHANNEL_0, 20 * TICKS),
 		PIT_STATUS_OUT | PIT_RW_BOTH << PIT_RW_SHIFT | 2 << PIT_MODE_SHIFT);
 	CHECK_EQ(read_both(0, 20 * TICKS), 90);

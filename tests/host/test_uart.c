@@ -139,7 +139,8 @@ static void fifo_control_clears(void)
 	reset(UART_IER_RX);
 	uart_write(&uart, UART_FCR, UART_FCR_ENABLE);
 	uart_receive(&uart, 'a');
-	uart_write(&uart, UART_FCR, UART_FCR_CLEAR_RX); /* counts only with the enable bit; turns it off */
+	uart_write(&uart, UART_FCR,
+		UART_FCR_CLEAR_RX); /* counts only with the enable bit; turns it off */
 	CHECK_EQ(uart_read(&uart, UART_IIR), UART_IIR_NONE);
 	uart_write(&uart, UART_FCR, UART_FCR_ENABLE);
 	uart_receive(&uart, 'b');
