@@ -10,6 +10,7 @@
 #include "runtime/x86.h"
 #include "spec/apic.h"
 #include "spec/cpuid.h"
+#include "spec/pic.h"
 
 #define PIC_VECTOR_BASE 0x20
 #define XAPIC_MAX_ID	254
@@ -35,14 +36,14 @@ static void write_reg(unsigned int reg, uint32_t value)
 /* Moves the 8259 pair's vectors behind the exceptions' and masks every line. */
 static void quiet_pics(void)
 {
-	out8(PIC_MASTER_COMMAND, PIC_ICW1_INIT_ICW4);
-	out8(PIC_SLAVE_COMMAND, PIC_ICW1_INIT_ICW4);
+	out8(PIC_MASTER_COMMAND, PIC_ICW1 | PIC_ICW1_IC4);
+	out8(PIC_SLAVE_COMMAND, PIC_ICW1 | PIC_ICW1_IC4);
 	out8(PIC_MASTER_DATA, PIC_VECTOR_BASE);
 	out8(PIC_SLAVE_DATA, PIC_VECTOR_BASE + 8);
-	out8(PIC_MASTER_DATA, BIT(2)); /* the slave is on line 2 */
-	out8(PIC_SLAVE_DATA, 2);
-	out8(PIC_MASTER_DATA, PIC_ICW4_8086);
-	out8(PIC_SLAVE_DATA, PIC_ICW4_8086);
+	out8(PIC_MASTER_DATA, BIT(PIC_CASCADE));
+	out8(PIC_SLAVE_DATA, PIC_CASCADE);
+	out8(PIC_MASTER_DATA, PIC_ICW4_UPM);
+	out8(PIC_SLAVE_DATA, PIC_ICW4_UPM);
 	out8(PIC_MASTER_DATA, 0xff);
 	out8(PIC_SLAVE_DATA, 0xff);
 }
@@ -88,6 +89,12 @@ void apic_init_cpu(void)
 	write_reg(APIC_REG_TIMER_INITIAL, UINT32_MAX);
 	smp_this()->apic_timer_tsc = rdtsc();
 	smp_this()->apic_id = apic_id();
+}
+
+void apic_pass_pic(void)
+{
+	if (apic_present)
+		write_reg(APIC_REG_LVT_LINT0, APIC_LVT_EXTINT);
 }
 
 uint32_t apic_id(void)

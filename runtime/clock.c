@@ -3,11 +3,11 @@
 
 #include "runtime/acpi.h"
 #include "runtime/x86.h"
-#include "spec/timers.h"
+#include "spec/pit.h"
+#include "spec/pm_timer.h"
 
 #define MEASURE_PM_COUNTS  (PM_TIMER_HZ / 250) /* 4 ms */
 #define MEASURE_PIT_COUNTS (PIT_HZ / 250)
-#define PM_TIMER_MASK	   BITS(23, 0)
 
 static uint64_t measured_hz;
 
@@ -29,9 +29,9 @@ static uint64_t measure_by_pit(void)
 	uint64_t tsc;
 
 	out8(PORT61, port61 | PORT61_GATE2);
-	out8(PIT_COMMAND, PIT_SELECT2 | PIT_LOW_HIGH | PIT_MODE0);
-	out8(PIT_CHANNEL2, MEASURE_PIT_COUNTS & 0xff);
-	out8(PIT_CHANNEL2, MEASURE_PIT_COUNTS >> 8);
+	out8(PIT_CONTROL, 2 << PIT_SELECT_SHIFT | PIT_RW_BOTH << PIT_RW_SHIFT); /* mode 0 */
+	out8(PIT_CHANNEL_2, MEASURE_PIT_COUNTS & 0xff);
+	out8(PIT_CHANNEL_2, MEASURE_PIT_COUNTS >> 8);
 	tsc = rdtsc();
 	while (!(in8(PORT61) & PORT61_OUT2))
 		cpu_pause();

@@ -1,5 +1,5 @@
 /* The local APIC's registers and commands (Intel SDM, "Advanced Programmable Interrupt Controller
-   (APIC)"; AMD APM, "Advanced Programmable Interrupt Controller (APIC)") and the 8259A pair's ports. */
+   (APIC)"; AMD APM, "Advanced Programmable Interrupt Controller (APIC)"). */
 #ifndef SPEC_APIC_H
 #define SPEC_APIC_H
 
@@ -32,6 +32,7 @@
 #define APIC_SVR_ENABLE	   BIT(8)
 #define APIC_LVT_MASKED	   BIT(16)
 #define APIC_LVT_NMI	   (UINT64_C(4) << 8)
+#define APIC_LVT_EXTINT	   (UINT64_C(7) << 8) /* the 8259 pair names the vector */
 #define APIC_TIMER_DIVIDE_1 0xb /* "Divide Configuration Register" */
 
 /* Interrupt command register, low half */
@@ -41,13 +42,5 @@
 #define APIC_ICR_STARTUP (UINT32_C(6) << 8)
 #define APIC_ICR_PENDING (UINT32_C(1) << 12)
 #define APIC_ICR_ASSERT	 (UINT32_C(1) << 14)
-
-/* The 8259A pair (Intel 8259A data sheet) */
-#define PIC_MASTER_COMMAND 0x20
-#define PIC_MASTER_DATA	   0x21
-#define PIC_SLAVE_COMMAND  0xa0
-#define PIC_SLAVE_DATA	   0xa1
-#define PIC_ICW1_INIT_ICW4 0x11 /* edge triggered, cascaded, ICW4 follows */
-#define PIC_ICW4_8086	   0x01
 
 #endif

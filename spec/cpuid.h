@@ -7,10 +7,15 @@
 
 #define CPUID_VENDOR	   0x00000000
 #define CPUID_FEATURES	   0x00000001
+#define CPUID_MONITOR	   0x00000005
+#define CPUID_POWER	   0x00000006
 #define CPUID_STRUCTURED   0x00000007
 #define CPUID_PERFMON	   0x0000000a
 #define CPUID_TOPOLOGY	   0x0000000b
 #define CPUID_XSAVE	   0x0000000d
+#define CPUID_SGX	   0x00000012
+#define CPUID_PT	   0x00000014
+#define CPUID_TOPOLOGY2	   0x0000001f
 #define CPUID_HYPERVISOR   0x40000000
 #define CPUID_HYPERVISOR_LAST 0x400000ff
 #define CPUID_EXT_MAX	   0x80000000
@@ -20,6 +25,8 @@
 #define CPUID_EXT_SVM	   0x8000000a
 
 /* Leaf 1 */
+#define CPUID_1_EBX_BRAND	 BITS(7, 0)
+#define CPUID_1_EBX_CLFLUSH	 BITS(15, 8)
 #define CPUID_1_ECX_MONITOR	 BIT(3)
 #define CPUID_1_ECX_VMX		 BIT(5)
 #define CPUID_1_ECX_SMX		 BIT(6)
@@ -46,6 +53,8 @@
 #define CPUID_1_EDX_ACPI	 BIT(22)
 #define CPUID_1_EDX_FXSR	 BIT(24)
 #define CPUID_1_EDX_SSE		 BIT(25)
+#define CPUID_1_EDX_HTT		 BIT(28)
+#define CPUID_1_EDX_TM		 BIT(29)
 
 /* Leaf 7, subleaf 0 */
 #define CPUID_7_EBX_FSGSBASE   BIT(0)
@@ -69,11 +78,13 @@
 #define CPUID_7_ECX_PKS	       BIT(31)
 #define CPUID_7_EDX_UINTR      BIT(5)
 #define CPUID_7_EDX_CET_IBT    BIT(20)
+#define CPUID_7_EDX_MSRS       (BITS(31, 26) | BIT(13) | BIT(18)) /* features that come with MSRs */
 
 /* Leaf 0xd, subleaf 1 */
 #define CPUID_D1_EAX_XSAVES BIT(3)
 
 /* Leaf 0x80000001 */
+#define CPUID_EXT_ECX_CMP_LEGACY BIT(1)
 #define CPUID_EXT_ECX_SVM      BIT(2)
 #define CPUID_EXT_ECX_EXTAPIC  BIT(3)
 #define CPUID_EXT_ECX_OSVW     BIT(9)
