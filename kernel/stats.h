@@ -13,6 +13,9 @@ struct exit_stats {
 
 struct vm;
 
+/* When the first guest's first instruction was about to run (TSC); 0 before. */
+extern uint64_t stats_first_entry;
+
 /* Prints a VM's table: cause, count, ticks, share. */
 void stats_print(const struct vm *vm);
 
@@ -28,6 +31,9 @@ struct ring {
 	uint64_t next; /* exits so far */
 	struct ring_entry entry[STATS_RING];
 };
+
+/* The ring of each physical CPU. */
+extern struct ring stats_rings[];
 
 /* Prints the calling CPU's ring, oldest first. */
 void stats_print_ring(void);

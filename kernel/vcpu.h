@@ -6,6 +6,7 @@
 #include "kernel/backend.h"
 #include "kernel/guest_memory.h"
 #include "kernel/stats.h"
+#include "kernel/switched.h"
 
 struct vm;
 struct vmx_vcpu;
@@ -18,26 +19,21 @@ enum gpr {
 	GPRS
 };
 
-/* State that neither vendor switches: guest's while it runs, put away when another vCPU runs. */
-struct vcpu_switched {
-	uint64_t cr2, dr[4], dr6, xcr0;
-	uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
-	void *xsave; /* the XSAVE or FXSAVE area, 64-byte aligned */
-};
-
 struct vcpu {
 	uint64_t gpr[GPRS]; /* first: the world switch addresses it */
 	struct vm *vm;
 	unsigned int cpu;	/* number of the physical CPU it runs on, for good */
 	bool halted;		/* in HLT: enter only to deliver an event */
 	bool stopped;		/* ended: never enter again */
+	bool kill;		/* the user wants it ended */
 	uint64_t deadline;	/* TSC by which enter() must return with EXIT_TICK */
 	struct event inject;	/* delivered by the next enter() */
 	bool irq_window;	/* a window is being waited for */
+	bool yielded;		/* gave the rest of its time slice away */
 	uint64_t cr8;		/* the task priority the guest set; it has no local APIC */
 	struct vcpu_switched switched;
-	struct guest_fetch_cache fetch;
 	struct exit_stats stats;
+	struct guest_fetch_cache fetch; /* for back ends that must decode */
 	struct vmx_vcpu *vmx; /* the one of the back end in use */
 	struct svm_vcpu *svm;
 };
@@ -46,11 +42,11 @@ struct vcpu {
 int vcpu_create(struct vcpu *vcpu, struct vm *vm);
 void vcpu_destroy(struct vcpu *vcpu);
 
-/* Makes vcpu the one whose switched state is in the CPU's registers. */
-void vcpu_switch_to(struct vcpu *vcpu);
-
-/* Runs vcpu until it stops, halts, or `until` (a TSC value) has passed. */
+/* Runs vcpu on the calling CPU until it stops, halts, yields, or `until` (a TSC value) has passed. */
 void vcpu_run(struct vcpu *vcpu, uint64_t until);
+
+/* Is there something to run: not stopped, and not halted without an interrupt to wake it? */
+bool vcpu_is_runnable(const struct vcpu *vcpu);
 
 /* Queues an exception for the next entry. If one is already being delivered they combine as
    the manuals say (contributory exceptions: #DF; a third: shutdown). error is used where the vector has one. */
