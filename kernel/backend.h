@@ -169,6 +169,9 @@ struct backend {
 	/* Makes the CPUs forget translations of a changed stage-2 table before the guest's next entry. */
 	void (*stage2_flush)(struct stage2 *stage2);
 
+	/* The vendor's name of exit->raw. */
+	const char *(*exit_name)(const struct exit *exit);
+
 	/* Prints, for a refused entry, every rule of the manual that the state breaks. */
 	void (*explain)(struct vcpu *vcpu);
 };
