@@ -35,6 +35,7 @@ $(BUILD)/$(1).elf: $$(addprefix $(BUILD)/obj/,$$(addsuffix .o,$$(basename $$($(1
 	$$(CC) $$(LDFLAGS) -Wl,-T,runtime/image.lds -o $$@ $$(filter %.o,$$^)
 endef
 $(foreach name,$(IMAGES),$(eval $(call image,$(name))))
+include guests/tinyos/programs.mk
 
 $(BUILD)/%.elf32: $(BUILD)/%.elf
 	$(OBJCOPY) -O elf32-i386 $< $@

@@ -63,8 +63,8 @@ def run(arguments):
     machine = Machine(memory=number(arguments.mem, 256, "MEM"), cpus=cpus, model=arguments.model,
                       interactive=interactive, gdb=number(arguments.gdb, 0, "GDB"))
     limit = number(arguments.timeout, INTERACTIVE_LIMIT if interactive else BATCH_LIMIT, "TIMEOUT")
-    boot, guests = describe_boot(arguments, cpus, interactive)
     platform, why = choose(arguments.cpu, arguments.on or "auto")
+    boot, guests = describe_boot(arguments, cpus, interactive)
     print(f"run: {platform.name} ({why})", flush=True)
     if interactive:
         print("run: Ctrl-A c switches the console, Ctrl-A x quits", flush=True)

@@ -103,9 +103,10 @@ static void answer(void)
 		}
 		line[n] = 0;
 		n = 0;
+		put("\r\n");
 		if (has(line, "quit"))
 			return;
-		put("\r\nyou said: ");
+		put("you said: ");
 		put(line);
 		put("\r\nready> ");
 	}

@@ -34,12 +34,12 @@ class Boot:
                 raise HostError(f"{file}: no such file (is it built? `make`)")
 
 
-def split_words(cmdline):
+def split_words(cmdline, what="command line"):
     """The words of a command line; a part in double quotes may hold spaces."""
     try:
         return shlex.split(cmdline)
     except ValueError as error:
-        raise HostError(f"command line {cmdline!r}: {error}") from None
+        raise HostError(f"{what} {cmdline!r}: {error}") from None
 
 
 def plain(cmdline):

@@ -2,12 +2,11 @@
 nobody types, and what they must then have said."""
 
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import HostError, image
-from .boot import Boot, Module
+from .boot import Boot, Module, split_words
 
 SCRIPT = "help; uptime; mem; cpuid; run sieve; run memtest; run tree; run echo hello; ps; poweroff"
 
@@ -52,7 +51,7 @@ def parse_guest(text, number):
 
 def parse_guests(text, cpus):
     """The guests of GUESTS=...; without it two tinyos, or one for each CPU where there are more."""
-    forms = shlex.split(text) or ["tinyos"] * max(2, cpus)
+    forms = split_words(text, "GUESTS") or ["tinyos"] * max(2, cpus)
     guests = [parse_guest(form, number) for number, form in enumerate(forms)]
     names = [guest.name for guest in guests]
     for name in names:

@@ -79,6 +79,11 @@ def bochs_debugger():
     return ["-debugger"] if "-debugger" in bochs_help() else []
 
 
+def bochs_models():
+    """The CPU models that Bochs knows."""
+    return re.findall(r"^([a-z0-9_]+)$", tool_output("bochs", "--help", "cpu"), re.MULTILINE)
+
+
 def bochs_version():
     """Bochs' version, or "" when it is not installed."""
     return version(r"Bochs x86 Emulator (\S+)", "bochs", "--help")

@@ -70,6 +70,9 @@ class Bochs:
         need_tool("bochs")
         if machine.gdb:
             raise HostError("Bochs has no gdb stub: take ON=tcg")
+        if machine.model and machine.model not in host.bochs_models():
+            raise HostError(f"Bochs has no CPU model {machine.model}; it has: "
+                            + " ".join(host.bochs_models()))
         iso.write_fast(boot.with_words(self.end_word), work / "iso", work / "boot.iso")
         (work / "commands").write_text(f"sb {machine.ticks}\nc\nquit\n")
         (work / "bochsrc").write_text(self.configuration(machine, work))

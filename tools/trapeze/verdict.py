@@ -12,8 +12,7 @@ ENDS = (PASSED, FAILED, TRIPLE_FAULT, PANIC, TIMED_OUT, EMULATOR_ERROR)
 END_LINE = re.compile(r"\*\*\* END (passed|failed: (-?\d+)|panic)")
 # "Triple fault" is QEMU's, the other Bochs'.
 TRIPLE_FAULT_LINE = re.compile(r"^Triple fault|exception with no resolution", re.MULTILINE)
-COMPLAINT_LINE = re.compile(r">>PANIC<< *(.*)|^qemu-system-x86_64: (.*)|^\S*p\[.*?\] *(.*)",
-                            re.MULTILINE)
+COMPLAINT_LINE = re.compile(r">>PANIC<< *(.*)|^qemu-system-x86_64: (.*)", re.MULTILINE)
 BOCHS_LIMIT = re.compile(r"^\(0\) Breakpoint|Caught time breakpoint", re.MULTILINE)
 
 
