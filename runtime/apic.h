@@ -16,6 +16,9 @@ void apic_init(void);
 /* Enables the calling CPU's APIC with all local interrupts masked but NMI. */
 void apic_init_cpu(void);
 
+/* Lets the 8259 pair's interrupts through to the calling CPU, where it has a local APIC before it. */
+void apic_pass_pic(void);
+
 uint32_t apic_id(void);
 
 /* Signals the end of the interrupt being handled. */

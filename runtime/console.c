@@ -36,6 +36,11 @@ int console_init(uint16_t port, uint32_t baud)
 	return 0;
 }
 
+uint16_t console_uart(void)
+{
+	return console_port;
+}
+
 static void put_byte(uint8_t byte)
 {
 	unsigned int tries = 0;

@@ -13,6 +13,9 @@
    output is then dropped. */
 int console_init(uint16_t port, uint32_t baud);
 
+/* The I/O port of the UART in use, or 0 when none answered. */
+uint16_t console_uart(void);
+
 /* Writes bytes, "\n" becoming "\r\n"; waits for the transmitter, but never longer than a
    character takes at the lowest speed. Takes no lock: use print() or console_lock(). */
 void console_write(const char *text, size_t bytes);
