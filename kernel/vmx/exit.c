@@ -6,14 +6,14 @@
 /* Lets the host's own handler of `vector` run, for an event that came while a guest ran. */
 #define CALL_HOST_HANDLER(vector) __asm__ volatile("int %0" : : "i"(vector) : "memory")
 
-/* Sets the preemption timer to end the run at vcpu->deadline ("VMX-Preemption Timer"): it counts
-   down once in 2^timer_shift ticks. 0 makes the guest exit before its first instruction. */
-static inline void arm_timer(const struct vcpu *vcpu)
+/* Sets the preemption timer to end the run at deadline, a TSC value ("VMX-Preemption Timer"): it
+   counts down once in 2^timer_shift ticks. 0 makes the guest exit before its first instruction. */
+static inline void arm_timer(const struct vmx_vcpu *vmx, uint64_t deadline)
 {
 	uint64_t now = rdtsc(), count = 0;
 
-	if (likely(now < vcpu->deadline))
-		count = ((vcpu->deadline - now) >> vcpu->vmx->timer_shift) + 1;
+	if (likely(now < deadline))
+		count = ((deadline - now) >> vmx->timer_shift) + 1;
 	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, MIN(count, UINT32_MAX));
 }
 
@@ -71,8 +71,8 @@ static void decode_ept_violation(struct vcpu *vcpu, struct exit *exit)
 {
 	uint64_t access = vmread(VMCS_EXIT_QUALIFICATION);
 
+	exit->kind = EXIT_STAGE2;
 	exit->info = access;
-	exit->len = 0;
 	exit->stage2.gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
 	exit->stage2.read = access & EPT_VIOLATION_READ;
 	exit->stage2.write = access & EPT_VIOLATION_WRITE;
@@ -83,40 +83,48 @@ static void decode_ept_violation(struct vcpu *vcpu, struct exit *exit)
 		vmx_event_block_nmi();
 }
 
-/* Everything but what all exits have in common. exit->len holds the field, which is undefined
-   where no instruction made the exit. */
+/* An exit that an instruction made: only then is the length defined ("Information for VM Exits Due
+   to Instruction Execution"). */
+static inline void from_instruction(struct exit *exit, enum exit_kind kind)
+{
+	exit->kind = kind;
+	exit->len = vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+}
+
+/* The translation: what each basic exit reason means in neutral words. exit has raw and rip, and
+   info and len are 0. */
 static void decode(struct vcpu *vcpu, struct exit *exit)
 {
 	switch (exit->raw) {
 	case EXIT_REASON_CPUID:
-		exit->kind = EXIT_CPUID;
+		from_instruction(exit, EXIT_CPUID);
 		return;
 	case EXIT_REASON_HLT:
-		exit->kind = EXIT_HLT;
+		from_instruction(exit, EXIT_HLT);
 		return;
 	case EXIT_REASON_IO_INSTRUCTION:
-		exit->kind = EXIT_IO;
+		from_instruction(exit, EXIT_IO);
 		decode_io(exit);
 		return;
 	case EXIT_REASON_RDMSR:
-		exit->kind = EXIT_RDMSR;
+		from_instruction(exit, EXIT_RDMSR);
 		return;
 	case EXIT_REASON_WRMSR:
-		exit->kind = EXIT_WRMSR;
+		from_instruction(exit, EXIT_WRMSR);
 		return;
 	case EXIT_REASON_CR_ACCESS:
-		exit->kind = EXIT_CR;
+		from_instruction(exit, EXIT_CR);
 		decode_cr(exit);
 		return;
 	case EXIT_REASON_VMCALL:
-		exit->kind = EXIT_HYPERCALL;
+		from_instruction(exit, EXIT_HYPERCALL);
 		return;
 	case EXIT_REASON_XSETBV:
-		exit->kind = EXIT_XSETBV;
+		from_instruction(exit, EXIT_XSETBV);
 		return;
 	case EXIT_REASON_INVD:
 	case EXIT_REASON_WBINVD:
-		exit->kind = EXIT_CACHE;
+		from_instruction(exit, EXIT_CACHE);
 		return;
 	case EXIT_REASON_GETSEC:
 	case EXIT_REASON_INVEPT:
@@ -134,17 +142,14 @@ static void decode(struct vcpu *vcpu, struct exit *exit)
 	case EXIT_REASON_VMWRITE:
 	case EXIT_REASON_VMXOFF:
 	case EXIT_REASON_VMXON:
-		exit->kind = EXIT_UNDEFINED;
+		from_instruction(exit, EXIT_UNDEFINED);
 		return;
-	}
-	exit->len = 0; /* no instruction, or one that no guest is meant to exit at */
-	switch (exit->raw) {
 	case EXIT_REASON_EXCEPTION_OR_NMI:
 		decode_exception(vcpu, exit);
 		return;
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
 		exit->kind = EXIT_INTERRUPT;
-		interrupts_window();
+		interrupts_window(); /* it is still pending: the host's handler takes it here */
 		return;
 	case EXIT_REASON_PREEMPTION_TIMER_EXPIRED:
 		exit->kind = EXIT_TICK;
@@ -153,7 +158,6 @@ static void decode(struct vcpu *vcpu, struct exit *exit)
 		exit->kind = EXIT_IRQ_WINDOW;
 		return;
 	case EXIT_REASON_EPT_VIOLATION:
-		exit->kind = EXIT_STAGE2;
 		decode_ept_violation(vcpu, exit);
 		return;
 	case EXIT_REASON_TRIPLE_FAULT:
@@ -163,9 +167,10 @@ static void decode(struct vcpu *vcpu, struct exit *exit)
 		exit->kind = EXIT_OTHER; /* our own tables are wrong */
 		exit->info = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
 		return;
+	default:
+		exit->kind = exit->raw & EXIT_REASON_ENTRY_FAILURE ? EXIT_REFUSED : EXIT_OTHER;
+		exit->info = vmread(VMCS_EXIT_QUALIFICATION);
 	}
-	exit->kind = exit->raw & EXIT_REASON_ENTRY_FAILURE ? EXIT_REFUSED : EXIT_OTHER;
-	exit->info = vmread(VMCS_EXIT_QUALIFICATION);
 }
 
 void vmx_enter(struct vcpu *vcpu, struct exit *exit)
@@ -176,22 +181,29 @@ void vmx_enter(struct vcpu *vcpu, struct exit *exit)
 
 	if (unlikely(vcpu->inject.valid))
 		vmx_event_inject(vcpu);
-	arm_timer(vcpu);
+	arm_timer(vmx, vcpu->deadline);
 	failed = vmx_run(vcpu, vmx);
 	exit->info = 0;
+	exit->len = 0;
 	exit->rip = vmread(VMCS_GUEST_RIP);
 	if (unlikely(failed)) {
 		exit->kind = EXIT_REFUSED;
 		exit->raw = vmread(VMCS_VM_INSTRUCTION_ERROR);
-		exit->len = 0;
 		return;
 	}
 	vmx->launched = 1;
 	exit->raw = vmread(VMCS_EXIT_REASON);
-	exit->len = vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
-	/* A failed entry leaves the field as it was. */
 	vectoring = vmread(VMCS_IDT_VECTORING_INFORMATION);
+	/* A failed entry leaves that field as it was. */
 	if (unlikely(vectoring & INTERRUPTION_VALID) && !(exit->raw & EXIT_REASON_ENTRY_FAILURE))
 		vmx_event_put_back(vcpu, vectoring);
 	decode(vcpu, exit);
+}
+
+const char *vmx_exit_name(const struct exit *exit)
+{
+	bool failed = exit->kind == EXIT_REFUSED && !(exit->raw & EXIT_REASON_ENTRY_FAILURE);
+
+	return failed ? vmx_error_text(exit->raw)
+		      : vmx_exit_reason_name(FIELD_GET(exit->raw, EXIT_REASON_BASIC));
 }

@@ -1,6 +1,7 @@
 /* Guest state in the VMCS, reached by the neutral names of enum reg: most are fields, the control
    registers have bits that the guest sees and others that the hardware runs with. Which values a
    guest may write is left to kernel/exit.c. */
+#include "kernel/exit.h"
 #include "kernel/guest_memory.h"
 #include "kernel/vm.h"
 #include "kernel/vmx/on.h"
@@ -40,12 +41,6 @@ static const uint16_t fields[REGS] = {
 	SEGMENT(TR),
 #undef SEGMENT
 };
-
-/* The bits of CR4 that a guest changes without an exit, where the CPU has them. Setting any other
-   exits: what the virtual CPU does not offer must be refused, and VMXE must stay set. */
-#define CR4_GUEST_OWNED                                                                            \
-	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_OSFXSR |         \
-		CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_SMEP | CR4_SMAP)
 
 /* Caching is the hardware's business: a guest may set these, and they do nothing. */
 #define CR0_SHADOW_ONLY (CR0_CD | CR0_NW)
@@ -113,7 +108,8 @@ static void set_cr4(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t fixed0 = rdmsr(MSR_IA32_VMX_CR4_FIXED0), fixed1 = rdmsr(MSR_IA32_VMX_CR4_FIXED1);
 
-	vmwrite(VMCS_CR4_GUEST_HOST_MASK, fixed0 | ~(fixed1 & CR4_GUEST_OWNED));
+	/* VMXE stays set, and what the virtual CPU does not offer is for policy to refuse. */
+	vmwrite(VMCS_CR4_GUEST_HOST_MASK, fixed0 | ~(fixed1 & guest_cr4_allowed()));
 	vmwrite(VMCS_CR4_READ_SHADOW, value);
 	vmwrite(VMCS_GUEST_CR4, on_fix_bits(value, fixed0, fixed1));
 	update_paging_mode(vcpu);

@@ -24,6 +24,7 @@ const struct backend vmx_backend = {
 	.advance = vmx_advance,
 	.irq_window = vmx_irq_window,
 	.stage2_flush = vmx_stage2_flush,
+	.exit_name = vmx_exit_name,
 	.explain = vmx_explain,
 };
 

@@ -43,6 +43,7 @@ void vmx_load(struct vcpu *vcpu);
 
 /* exit.c */
 void vmx_enter(struct vcpu *vcpu, struct exit *exit);
+const char *vmx_exit_name(const struct exit *exit);
 
 /* event.c: puts vcpu->inject where the next VM entry delivers it, and takes it out of vcpu. */
 void vmx_event_inject(struct vcpu *vcpu);
