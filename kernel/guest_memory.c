@@ -8,11 +8,8 @@
 #include "kernel/vm.h"
 #include "runtime/errno.h"
 #include "runtime/string.h"
-#include "runtime/x86.h"
-
-#define SEGMENT_DPL_SHIFT 5
-#define SEGMENT_LONG      BIT(13)
-#define SEGMENT_DEFAULT   BIT(14)
+#include "spec/cpu.h"
+#include "spec/vmx.h"
 
 void *guest_host_pointer(struct vm *vm, uint64_t gpa, uint64_t *bytes_left, bool write)
 {
@@ -75,7 +72,7 @@ unsigned int guest_access_at_cpl(struct vcpu *vcpu)
 {
 	uint64_t access = vcpu_get(vcpu, REG_SEGMENT(SEG_SS, PART_ACCESS));
 
-	return (access >> SEGMENT_DPL_SHIFT & 3) == 3 ? GUEST_USER : 0;
+	return (access & ACCESS_RIGHTS_DPL) == ACCESS_RIGHTS_DPL ? GUEST_USER : 0;
 }
 
 void guest_inject_fault(struct vcpu *vcpu, const struct guest_fault *fault)
@@ -212,9 +209,9 @@ static enum insn_mode find_mode(struct vcpu *vcpu)
 {
 	uint64_t access = vcpu_get(vcpu, REG_SEGMENT(SEG_CS, PART_ACCESS));
 
-	if ((vcpu_get(vcpu, REG_EFER) & EFER_LMA) && (access & SEGMENT_LONG))
+	if ((vcpu_get(vcpu, REG_EFER) & EFER_LMA) && (access & ACCESS_RIGHTS_L))
 		return INSN_64;
-	return access & SEGMENT_DEFAULT ? INSN_32 : INSN_16;
+	return access & ACCESS_RIGHTS_DB ? INSN_32 : INSN_16;
 }
 
 /* The linear address of CS:RIP. */
