@@ -1,0 +1,29 @@
+/* Address space identifiers ("TLB Control"): which guest's translations in a CPU's TLB are whose, and
+   when they must be forgotten. The tables that they come from are stage2.c's. */
+#include "kernel/svm/svm.h"
+
+/* When a CPU's ASIDs have run out, all of them are given away anew, and the next VMRUN forgets
+   everything that was remembered under them. A vCPU notices at its next load that its ASID is of
+   an old generation. */
+void svm_asid_load(struct svm_vcpu *svm)
+{
+	struct svm_pcpu *pcpu = svm->pcpu;
+
+	if (likely(svm->asid_generation == pcpu->generation && pcpu->generation != 0))
+		return;
+	if (pcpu->next_asid >= pcpu->asids) {
+		pcpu->generation++;
+		pcpu->next_asid = 1; /* 0 is the host's */
+	}
+	svm->asid_generation = pcpu->generation;
+	svm->vmcb->guest_asid = pcpu->next_asid++;
+	svm_asid_flush(svm);
+}
+
+/* An ASID that is new to its vCPU may have been another's in an old generation, so each vCPU flushes
+   its own when it gets it: there is no need to flush all at a generation's begin. */
+enum svm_tlb_control svm_asid_flush_command(struct svm_vcpu *svm)
+{
+	svm->flushed = *svm->flush;
+	return svm->features & SVM_EDX_FLUSH_BY_ASID ? TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_FLUSH_ALL;
+}
