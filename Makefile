@@ -12,7 +12,7 @@ BUILD   := build
 CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing \
-	-fno-tree-loop-distribute-patterns -fno-common \
+	-fno-tree-loop-distribute-patterns -fno-common -fno-toplevel-reorder \
 	-Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wundef -Wvla \
 	-Wwrite-strings -Wno-unused-parameter -I.
 LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
