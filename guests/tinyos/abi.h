@@ -5,8 +5,8 @@
 
 #include "runtime/compiler.h"
 
-/* SYSCALL with the number in RAX and up to three arguments in RDI, RSI, RDX. RAX returns the result,
-   or an error number negated; RCX and R11 are lost, as the instruction has it. */
+/* SYSCALL with the number in RAX and up to three arguments in RDI, RSI, RDX. RAX returns the
+   result, or an error number negated; RCX and R11 are lost, as the instruction has it. */
 enum syscall {
 	SYS_EXIT,   /* (status): ends the process; status is cut to 8 bits */
 	SYS_WRITE,  /* (text, bytes): to the console; returns bytes */
@@ -23,16 +23,16 @@ enum syscall {
 };
 
 /* Where a program may have memory; it is linked to start at USER_BASE. */
-#define USER_BASE	BIT(46)
-#define USER_END	(USER_BASE + PAGE_SIZE_1G)
+#define USER_BASE       BIT(46)
+#define USER_END        (USER_BASE + PAGE_SIZE_1G)
 #define USER_STACK_SIZE (16 * PAGE_SIZE) /* the stack ends at USER_END */
 
 #define COMMAND_MAX 128 /* bytes of a program's name and arguments, with the final NUL */
-#define WORDS_MAX   16	/* of them */
+#define WORDS_MAX   16  /* of them */
 
 /* A process's status as its parent gets it: what it passed to exit, 0-255, or why it was killed. */
 #define STATUS_EXIT_MASK 0xff
 #define STATUS_EXCEPTION 0x100 /* + the exception's vector */
-#define STATUS_KILLED	 0x200 /* by kill or Ctrl-C */
+#define STATUS_KILLED    0x200 /* by kill or Ctrl-C */
 
 #endif

@@ -1,5 +1,5 @@
-/* The shell's command bench: what single operations cost, in TSC ticks. The kernel's own are measured here,
-   those of a process by the program programs/bench.c. */
+/* The shell's command bench: what single operations cost, in TSC ticks. The kernel's own are
+   measured here, those of a process by the program programs/bench.c. */
 #include "guests/tinyos/commands.h"
 
 #include "runtime/x86.h"

@@ -1,5 +1,5 @@
-/* The shell's commands but for the measurements, which are bench.c's. Lines that describe the machine
-   begin with "# ": they alone may differ between one machine and another. */
+/* The shell's commands but for the measurements, which are bench.c's. Lines that describe the
+   machine begin with "# ": they alone may differ between one machine and another. */
 #include "guests/tinyos/commands.h"
 
 #include "runtime/boot.h"
@@ -74,8 +74,8 @@ static int show_cpu(const char *arguments)
 	struct cpuid features = cpuid(CPUID_FEATURES, 0);
 
 	print_name("vendor", vendor.ebx, vendor.edx, vendor.ecx);
-	serial_print("# signature %#x, features ecx %#010x edx %#010x\n", features.eax, features.ecx,
-		features.edx);
+	serial_print("# signature %#x, features ecx %#010x edx %#010x\n", features.eax,
+		features.ecx, features.edx);
 	if (features.ecx & CPUID_1_ECX_HYPERVISOR) {
 		struct cpuid hypervisor = cpuid(CPUID_HYPERVISOR, 0);
 
@@ -91,8 +91,8 @@ static void explain_status(int pid, const char *command, int status)
 	if (status & STATUS_KILLED)
 		serial_print("tinyos: process %d (%.*s) killed\n", pid, length, command);
 	else if (!(status & STATUS_EXCEPTION)) /* else it was explained then */
-		serial_print("tinyos: process %d (%.*s) exited with status %d\n", pid, length, command,
-			status);
+		serial_print("tinyos: process %d (%.*s) exited with status %d\n", pid, length,
+			command, status);
 }
 
 int command_run(const char *command)

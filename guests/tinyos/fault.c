@@ -1,5 +1,5 @@
-/* What becomes of exceptions. The memory behind page faults is vm.c's; the kernel's own exceptions are a
-   panic. */
+/* What becomes of exceptions. The memory behind page faults is vm.c's; the kernel's own exceptions
+   are a panic. */
 #include "guests/tinyos/fault.h"
 
 #include "runtime/errno.h"
@@ -12,7 +12,7 @@
 
 /* Those with a meaning of their own for the kernel: they say nothing about the program that ran. */
 #define NOT_THE_PROGRAMS (BIT(VECTOR_NMI) | BIT(VECTOR_DF) | BIT(VECTOR_MC))
-#define EXCEPTIONS	 32
+#define EXCEPTIONS       32
 
 /* Exceptions of the kernel's are its own mistakes. */
 static void check_origin(const struct trap_frame *frame)
@@ -50,8 +50,8 @@ static void handle_page_fault(struct trap_frame *frame)
 	error = vm_fault(&process->vm, address, frame->error);
 	if (error == 0)
 		return;
-	serial_print("tinyos: process %d (%s) killed: %s at 0x%lx: may not %s 0x%lx\n", process->pid,
-		process->name, error == -ENOMEM ? "out of memory" : "#PF", frame->rip,
+	serial_print("tinyos: process %d (%s) killed: %s at 0x%lx: may not %s 0x%lx\n",
+		process->pid, process->name, error == -ENOMEM ? "out of memory" : "#PF", frame->rip,
 		access_name(frame->error), address);
 	process_exit(STATUS_EXCEPTION | VECTOR_PF);
 }

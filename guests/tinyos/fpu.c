@@ -6,7 +6,7 @@
 
 /* All exceptions masked, 64-bit precision, rounding to nearest: as after FNINIT and at reset. */
 #define CONTROL_INITIAL 0x037f
-#define MXCSR_INITIAL	0x1f80
+#define MXCSR_INITIAL   0x1f80
 
 void fpu_init(void)
 {

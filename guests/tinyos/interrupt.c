@@ -9,7 +9,7 @@
 #include "guests/tinyos/process.h"
 
 #define VECTOR_BASE 0x20 /* the first vector behind the exceptions' */
-#define LINES	    8	 /* of one chip */
+#define LINES       8    /* of one chip */
 
 static void (*handlers[LINES])(void);
 

@@ -5,7 +5,7 @@
 
 #include "runtime/compiler.h"
 
-#define INTERRUPT_TIMER	  0
+#define INTERRUPT_TIMER   0
 #define INTERRUPT_SERIAL2 3 /* COM2 and COM4 */
 #define INTERRUPT_SERIAL1 4 /* COM1 and COM3 */
 

@@ -1,5 +1,5 @@
-/* The life of a process from its start to the moment its parent learns its status. What it is in memory is
-   program.c's and vm.c's, when it runs thread.c's. */
+/* The life of a process from its start to the moment its parent learns its status. What it is in
+   memory is program.c's and vm.c's, when it runs thread.c's. */
 #include "guests/tinyos/process.h"
 
 #include "runtime/errno.h"

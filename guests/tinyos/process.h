@@ -1,5 +1,5 @@
-/* Processes: a program in an address space of its own, run at CPL 3 by one thread. The system calls
-   that programs reach them by are declared in abi.h. All functions are called with interrupts off. */
+/* Processes: a program in an address space of its own, run at CPL 3 by one thread. The system
+   calls that lead here are declared in abi.h. All functions are called with interrupts off. */
 #ifndef TINYOS_PROCESS_H
 #define TINYOS_PROCESS_H
 
@@ -7,9 +7,9 @@
 #include "guests/tinyos/thread.h"
 #include "guests/tinyos/vm.h"
 
-#define PROCESS_MAX	 64
+#define PROCESS_MAX      64
 #define PROCESS_NAME_MAX 12
-#define LINE_MAX	 120 /* characters of output after which a line is broken */
+#define LINE_MAX         120 /* characters of output after which a line is broken */
 
 enum process_state { PROCESS_UNUSED, PROCESS_ALIVE, PROCESS_ZOMBIE };
 
@@ -18,8 +18,8 @@ struct process {
 	char name[PROCESS_NAME_MAX];
 	enum process_state state;
 	struct process *parent; /* NULL: the shell, or nobody any more */
-	bool killed;		/* ends before it runs another instruction of its program */
-	int status;		/* of a zombie, as abi.h has it */
+	bool killed;            /* ends before it runs another instruction of its program */
+	int status;             /* of a zombie, as abi.h has it */
 	struct thread thread;
 	struct vm vm;
 	struct fpu fpu; /* while another process has the FPU */
@@ -30,7 +30,8 @@ struct process {
 /* The one that is running, or NULL in a thread of the kernel's own. */
 struct process *process_current(void);
 
-/* Starts command as a child of the shell's. The pid, or an error of program_load(), or -EAGAIN: too many. */
+/* Starts command as a child of the shell's. The pid, an error of program_load(), or -EAGAIN when
+   there are too many processes. */
 int process_spawn(const char *command);
 
 /* The same process once more, returning 0 there. The child's pid, -EAGAIN, or -ENOMEM. */
@@ -43,8 +44,8 @@ int process_exec(const char *command, struct trap_frame *frame);
 /* Ends the caller. */
 void process_exit(int status) __noreturn;
 
-/* Waits until a child of parent's has ended (NULL: the shell's), and frees it. Its pid, -ENOENT when there
-   are no children, or -EAGAIN when the caller was killed meanwhile. */
+/* Waits until a child of parent's has ended (NULL: the shell's), and frees it. Its pid, -ENOENT
+   when there are no children, or -EAGAIN when the caller was killed meanwhile. */
 int process_wait(struct process *parent, int *status);
 
 /* Ends that process before it runs another instruction. 0 or -ENOENT. */
@@ -54,8 +55,8 @@ void process_kill_all(void);
 /* True while there is a process that Ctrl-C should end. */
 bool process_running(void);
 
-/* Output of the caller's: it reaches the console by whole lines, with the process's pid and name before
-   them; but lines that begin with "# ", which describe the machine, as they are. */
+/* Output of the caller's: it reaches the console by whole lines, with the process's pid and name
+   before them; but lines that begin with "# ", which describe the machine, as they are. */
 void process_write(const char *text, size_t bytes);
 
 /* Called before a trap returns to frame: a killed process does not return. */

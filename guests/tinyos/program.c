@@ -67,7 +67,7 @@ static int check_segment(const struct elf64_segment *segment, uint64_t file_size
 static int load_segment(struct vm *vm, const uint8_t *file, const struct elf64_segment *segment)
 {
 	unsigned int rights = (segment->flags & ELF_FLAG_WRITE ? VM_WRITE : 0) |
-		(segment->flags & ELF_FLAG_EXECUTE ? VM_EXECUTE : 0);
+			      (segment->flags & ELF_FLAG_EXECUTE ? VM_EXECUTE : 0);
 
 	for (uint64_t at = 0; at < segment->memsz; at += PAGE_SIZE) {
 		void *page = vm_map(vm, segment->vaddr + at, rights);
@@ -78,8 +78,7 @@ static int load_segment(struct vm *vm, const uint8_t *file, const struct elf64_s
 			memcpy(page, file + segment->offset + at,
 				MIN(segment->filesz - at, PAGE_SIZE));
 	}
-	vm->heap_start = MAX(vm->heap_start,
-		ALIGN_UP(segment->vaddr + segment->memsz, PAGE_SIZE));
+	vm->heap_start = MAX(vm->heap_start, ALIGN_UP(segment->vaddr + segment->memsz, PAGE_SIZE));
 	vm->heap_end = vm->heap_start;
 	return 0;
 }
@@ -119,7 +118,8 @@ static int load_file(struct vm *vm, const uint8_t *file, uint64_t size, uint64_t
 static uint64_t push_words(struct vm *vm, const struct words *words)
 {
 	uint64_t text = USER_END - COMMAND_MAX;
-	uint64_t vector = text - (WORDS_MAX + 2) / 2 * 16; /* a NULL behind the last; 16-byte aligned */
+	uint64_t vector =
+		text - (WORDS_MAX + 2) / 2 * 16; /* a NULL behind the last; 16-byte aligned */
 	uint8_t *page = vm_map(vm, USER_END - PAGE_SIZE, VM_WRITE);
 	uint64_t *argv;
 

@@ -17,7 +17,7 @@ extern const struct program program_table[];
 
 /* Loads the program that command's first word names into vm, an empty address space, gives it
    command's words as arguments, and sets frame to the registers it starts with.
-   Returns 0, -ENOENT (no such program), -E2BIG (too many words or too long), -ENOEXEC, or -ENOMEM. */
+   Returns 0, -ENOENT (no such program), -E2BIG (too many words, too long), -ENOEXEC or -ENOMEM. */
 int program_load(struct vm *vm, const char *command, struct trap_frame *frame);
 
 #endif

@@ -23,8 +23,8 @@ struct ring {
 
 static struct ring transmit, receive;
 static uint16_t port;
-static unsigned int burst;   /* bytes that an empty transmitter takes */
-static bool transmitting;    /* an interrupt will come when the transmitter is empty */
+static unsigned int burst; /* bytes that an empty transmitter takes */
+static bool transmitting;  /* an interrupt will come when the transmitter is empty */
 
 static unsigned int ring_used(const struct ring *ring)
 {

@@ -1,6 +1,6 @@
 /* The serial line, driven by interrupts: what is written goes into a ring that the transmitter
-   empties, what arrives into another. Before serial_init() and in a panic the runtime's polled console
-   serves. */
+   empties, what arrives into another. Before serial_init() and in a panic the runtime's polled
+   console serves. */
 #ifndef TINYOS_SERIAL_H
 #define TINYOS_SERIAL_H
 
@@ -16,10 +16,12 @@ void serial_write(const char *text, size_t bytes);
 /* As print(), through the ring; at most 255 characters. */
 void serial_print(const char *format, ...) __printf(1, 2);
 
-/* Waits for the next byte that arrives, and returns it; -EAGAIN when the process that asks was killed. */
+/* Waits for the next byte that arrives, and returns it; -EAGAIN when the process that asks was
+   killed meanwhile. */
 int serial_read(void);
 
-/* Sends all that is in the ring, polling; with interrupts off. Before the runtime's console is used again. */
+/* Sends all that is in the ring, polling, with interrupts off: before the runtime's console is
+   used again. */
 void serial_flush(void);
 
 /* An I/O port of the UART's that holds what is written to it, for measurements. */

@@ -46,7 +46,7 @@ static int64_t sys_fork(struct trap_frame *frame)
 	return process_fork(frame);
 }
 
-/* Copies a text of the program's, which ends before the buffer does, page by page as it is reached. */
+/* Copies a text of the program's, which must end before the buffer does. */
 static int copy_text(char *text, size_t size, uint64_t address)
 {
 	for (size_t i = 0; i < size; i++) {
@@ -143,7 +143,7 @@ void syscall_dispatch(struct trap_frame *frame)
 void syscall_init(void)
 {
 	wrmsr(MSR_IA32_EFER, rdmsr(MSR_IA32_EFER) | EFER_SCE);
-	wrmsr(MSR_IA32_STAR, (uint64_t)SELECTOR_CODE64 << 32 | (uint64_t)SELECTOR_USER_CODE32 << 48);
+	wrmsr(MSR_IA32_STAR, SELECTOR_CODE64 * BIT(32) | SELECTOR_USER_CODE32 * BIT(48));
 	wrmsr(MSR_IA32_LSTAR, (uintptr_t)syscall_entry);
 	wrmsr(MSR_IA32_FMASK, RFLAGS_IF | RFLAGS_DF | RFLAGS_TF | RFLAGS_NT | RFLAGS_AC);
 }

@@ -7,8 +7,8 @@
 #include "guests/tinyos/process.h"
 #include "guests/tinyos/serial.h"
 
-#define CTRL(letter) ((letter) & 0x1f)
-#define DELETE	     0x7f
+#define CTRL(letter) ((letter)&0x1f)
+#define DELETE       0x7f
 
 static bool closed;
 
@@ -46,11 +46,9 @@ int terminal_read_line(const char *prompt, char *line, size_t size)
 		int byte = serial_read();
 		char c = (char)byte;
 
-		if (byte == CTRL('C')) {
+		if (byte == CTRL('C') || byte < 0) {
 			serial_print("^C\n");
 			return -EAGAIN;
-		} else if (byte < 0) {
-			return byte;
 		} else if (byte == CTRL('D') && length == 0) {
 			serial_print("\n");
 			return 0;

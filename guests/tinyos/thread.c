@@ -11,8 +11,10 @@
 
 #define STACK_ORDER 1
 #define STACK_WORDS ((PAGE_SIZE << STACK_ORDER) / 8)
-#define STACK_MAGIC UINT64_C(0x7461636b2074696e) /* its lowest word; found changed when it overflowed */
-#define SAVED_WORDS 6				 /* what switch_stacks() saves: RBP, RBX, R12-R15 */
+#define SAVED_WORDS 6 /* what switch_stacks() saves: RBP, RBX, R12-R15 */
+
+/* The lowest word of a stack: found changed when it overflowed. */
+#define STACK_MAGIC UINT64_C(0x7461636b2074696e)
 
 struct queue {
 	struct thread *first, *last;
@@ -131,7 +133,8 @@ int thread_create(struct thread *thread, void (*main)(void))
 	return 0;
 }
 
-int thread_create_user(struct thread *thread, struct process *process, const struct trap_frame *frame)
+int thread_create_user(
+	struct thread *thread, struct process *process, const struct trap_frame *frame)
 {
 	uint64_t *top;
 
@@ -168,7 +171,7 @@ void thread_wait(const void *channel, uint64_t deadline)
 	run_next();
 }
 
-/* Makes those waiting threads ready that wait for channel, or until a time before now, or are `one`. */
+/* Makes the waiting threads ready that wait for channel, or for a time up to now, or are `one`. */
 static void wake(const void *channel, uint64_t now, const struct thread *one)
 {
 	struct queue before = waiting;

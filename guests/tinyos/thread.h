@@ -14,10 +14,10 @@ struct thread {
 	uint64_t rsp; /* while it does not run; below it lies what switch_stacks() saved */
 	uint64_t *stack;
 	enum thread_state state;
-	const void *channel;	 /* what it waits for */
-	uint64_t deadline;	 /* TSC at which it waits no longer */
+	const void *channel;     /* what it waits for */
+	uint64_t deadline;       /* TSC at which it waits no longer */
 	struct process *process; /* whose thread it is, or NULL: the kernel's own */
-	struct thread *next;	 /* in the queue of its state */
+	struct thread *next;     /* in the queue of its state */
 };
 
 #define THREAD_NO_DEADLINE UINT64_MAX
@@ -32,15 +32,16 @@ void thread_idle(void) __noreturn;
 int thread_create(struct thread *thread, void (*main)(void));
 
 /* A thread that starts in user mode with those registers. 0 or -ENOMEM. */
-int thread_create_user(struct thread *thread, struct process *process, const struct trap_frame *frame);
+int thread_create_user(
+	struct thread *thread, struct process *process, const struct trap_frame *frame);
 
 /* Gives back the memory of a thread that has ended. */
 void thread_destroy(struct thread *thread);
 
 struct thread *thread_current(void);
 
-/* Kernel data belongs to whoever runs with interrupts off: system calls and traps do, the kernel's own
-   threads put what they share between these two. The result of the one is passed to the other. */
+/* Kernel data belongs to whoever runs with interrupts off: system calls and traps do, the kernel's
+   own threads put what they share between these two. The one's result is passed to the other. */
 static inline bool critical_enter(void)
 {
 	bool on = read_rflags() & RFLAGS_IF;
@@ -60,8 +61,8 @@ static inline void critical_leave(bool on)
 /* Lets the next ready thread run. */
 void thread_yield(void);
 
-/* Waits for thread_wake(channel), thread_interrupt(), or the TSC to reach deadline. It may return early:
-   the caller looks again whether what it waits for has come. */
+/* Waits for thread_wake(channel), any address but NULL, thread_interrupt(), or the TSC to reach
+   deadline. It may return early: the caller looks again whether what it waits for has come. */
 void thread_wait(const void *channel, uint64_t deadline);
 void thread_wake(const void *channel);
 

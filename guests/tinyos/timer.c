@@ -9,7 +9,7 @@
 #include "guests/tinyos/interrupt.h"
 #include "guests/tinyos/thread.h"
 
-#define DIVISOR	       (PIT_HZ / TIMER_HZ)
+#define DIVISOR        (PIT_HZ / TIMER_HZ)
 #define RATE_GENERATOR 2 /* the mode */
 
 static uint64_t ticks;

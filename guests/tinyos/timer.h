@@ -1,5 +1,5 @@
-/* Time: the 8254's interrupt, TIMER_HZ times a second, and the TSC for everything that is measured, so
-   that late or lost ticks cost no accuracy. */
+/* Time: the 8254's interrupt, TIMER_HZ times a second, and the TSC for everything that is measured,
+   so that late or lost ticks cost no accuracy. */
 #ifndef TINYOS_TIMER_H
 #define TINYOS_TIMER_H
 

@@ -10,7 +10,7 @@
 
 #include "guests/tinyos/frame.h"
 
-#define LEVELS	4
+#define LEVELS  4
 #define ENTRIES 512
 
 /* A bit that the CPU ignores: not writable because a fork shares the page. */
@@ -109,7 +109,7 @@ void *vm_map(struct vm *vm, uint64_t address, unsigned int rights)
 	if (page == NULL)
 		return NULL;
 	*entry = (uintptr_t)page | PTE_P | PTE_U | (rights & VM_WRITE ? PTE_W : 0) |
-		(rights & VM_EXECUTE ? 0 : PTE_NX);
+		 (rights & VM_EXECUTE ? 0 : PTE_NX);
 	vm->pages++;
 	return page;
 }

@@ -7,11 +7,11 @@
 #include "guests/tinyos/abi.h"
 
 struct vm {
-	uint64_t *root;	     /* the PML4 table, or NULL: no address space */
+	uint64_t *root;      /* the PML4 table, or NULL: no address space */
 	uint64_t heap_start; /* the heap is [heap_start, heap_end), moved by vm_move_heap() */
 	uint64_t heap_end;
-	uint64_t pages;	     /* of the program, mapped now */
-	uint64_t promised;   /* heap pages not touched yet, promised by the page allocator */
+	uint64_t pages;    /* of the program, mapped now */
+	uint64_t promised; /* heap pages not touched yet, promised by the page allocator */
 };
 
 /* Remembers the kernel's tables, those in use. Called once, first. */
@@ -21,7 +21,8 @@ void vm_init(void);
 int vm_create(struct vm *vm);
 void vm_destroy(struct vm *vm);
 
-/* Makes child the same as parent, which is the address space in use. 0 or -ENOMEM (destroy it then). */
+/* Makes child the same as parent, which is the address space in use. 0, or -ENOMEM: it is to be
+   destroyed then. */
 int vm_fork(struct vm *child, struct vm *parent);
 
 /* Uses that address space; NULL: only the kernel's part. */
@@ -39,7 +40,8 @@ void *vm_map(struct vm *vm, uint64_t address, unsigned int rights);
    -EFAULT when it had no right to, -ENOMEM. */
 int vm_fault(struct vm *vm, uint64_t address, uint64_t error);
 
-/* Makes [address, address + size) of the program safe to touch for the kernel. Returns 0, -EFAULT, -ENOMEM. */
+/* Makes [address, address + size) of the program safe to touch for the kernel. Returns 0, -EFAULT
+   or -ENOMEM. */
 int vm_prepare(struct vm *vm, uint64_t address, uint64_t size, bool write);
 
 /* Moves the heap's end by signed bytes. Returns 0, -EINVAL, or -ENOMEM when the sum of all

@@ -2,7 +2,7 @@
    kernel. That the two come to their ends shows that the timer takes the CPU from the third. */
 #include "guests/tinyos/user/user.h"
 
-#define LAPS	    3
+#define LAPS        3
 #define LAP_DEFAULT 50000
 
 static void count(uint64_t lap)

@@ -26,7 +26,7 @@ static void write_constant(void)
 
 static void run_data(void)
 {
-	void (*volatile code)(void) = (void (*)(void))&variable;
+	void (*volatile code)(void) = (void (*)(void)) & variable;
 
 	code();
 }
@@ -87,7 +87,8 @@ int main(int argc, char **argv)
 			exit(0);
 		}
 		wait(&status);
-		print("%s: %s\n", crimes[i].name, status == crimes[i].status ? "stopped" : "NOT stopped");
+		print("%s: %s\n", crimes[i].name,
+			status == crimes[i].status ? "stopped" : "NOT stopped");
 		failed |= status != crimes[i].status;
 	}
 	return failed;

@@ -1,15 +1,19 @@
-/* float [ROUNDS]: holds numbers in all the registers of SSE and the x87 FPU while other processes run, and
-   looks whether they are still there; then computes with them. To be run as "twice float". */
+/* float [ROUNDS]: holds numbers in all registers of SSE and the x87 FPU while other processes run,
+   looks whether they are still there, and computes with them. To be run as "twice float". */
 #include "guests/tinyos/user/user.h"
 
 #define ROUNDS_DEFAULT 50
 #define REGISTERS      16
-#define SPIN	       5000 /* loop turns between two calls of the kernel: the timer may come in */
+#define SPIN           5000 /* loop turns between two calls of the kernel: the timer may come in */
+
+/* All exceptions masked; rounding to nearest, in the x87 FPU to 64 bits. */
+#define MXCSR_INITIAL   0x1f80
+#define CONTROL_INITIAL 0x037f
 
 /* What the registers are to hold: differs by process and by register. */
 struct registers {
 	uint64_t xmm[REGISTERS][2];
-	uint64_t x87;	   /* a whole number, on the FPU's stack */
+	uint64_t x87; /* a whole number, on the FPU's stack */
 	uint32_t mxcsr;
 	uint16_t control;
 } __aligned(16);
@@ -21,42 +25,58 @@ static void fill(struct registers *r, uint64_t seed)
 		r->xmm[i][1] = ~(seed << 32 | i);
 	}
 	r->x87 = seed * 1000003;
-	r->mxcsr = 0x1f80 | (uint32_t)(seed & 3) << 13; /* rounding control */
-	r->control = (uint16_t)(0x037f | (seed & 3) << 10);
+	r->mxcsr = MXCSR_INITIAL | (uint32_t)(seed & 3) << 13; /* rounding control */
+	r->control = (uint16_t)(CONTROL_INITIAL | (seed & 3) << 10);
 }
 
-#define LOAD(n)	 "movdqa " #n "*16(%0), %%xmm" #n "\n\t"
-#define STORE(n) "movdqa %%xmm" #n ", " #n "*16(%1)\n\t"
-#define ALL(x)	 x(0) x(1) x(2) x(3) x(4) x(5) x(6) x(7) x(8) x(9) x(10) x(11) x(12) x(13) x(14) x(15)
+#define EACH_REGISTER(instruction)                                                                 \
+	".irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n" instruction "\n.endr\n"
 
 /* Loads all registers from in, spins, calls the kernel (SYS_YIELD), and stores them to out. */
 static void hold(const struct registers *in, struct registers *out)
 {
+	const uint32_t mxcsr = MXCSR_INITIAL;
 	uint64_t turns = SPIN, number = SYS_YIELD;
 
-	__asm__ volatile("fninit\n\t"
-			 "fldcw 268(%0)\n\t"
-			 "fildq 256(%0)\n\t"
-			 "ldmxcsr 264(%0)\n\t"
-			 ALL(LOAD)
-			 "1: decq %2\n\t"
-			 "jnz 1b\n\t"
-			 "syscall\n\t"
-			 ALL(STORE)
-			 "stmxcsr 264(%1)\n\t"
-			 "fistpq 256(%1)\n\t"
-			 "fnstcw 268(%1)\n\t"
-			 "fninit\n\t"
-			 "ldmxcsr %4"
-			 : "+r"(in), "+r"(out), "+r"(turns), "+a"(number)
-			 : "m"(*&(const uint32_t){ 0x1f80 })
-			 : "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
-			 "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
-			 "xmm15");
+	__asm__ volatile(
+		"fninit; fildq 256(%0); fldcw 268(%0); ldmxcsr 264(%0)\n" EACH_REGISTER(
+			"movdqa \\i * 16(%0), %%xmm\\i") "1: decq %2; jnz 1b; "
+							 "syscall\n" EACH_REGISTER("movdqa "
+										   "%%xmm\\i, \\i "
+										   "* 16(%1)") "stm"
+											       "xcs"
+											       "r "
+											       "264"
+											       "(%"
+											       "1);"
+											       " fn"
+											       "stc"
+											       "w "
+											       "268"
+											       "(%"
+											       "1);"
+											       " fi"
+											       "stp"
+											       "q "
+											       "256"
+											       "(%"
+											       "1);"
+											       " fn"
+											       "ini"
+											       "t; "
+											       "ldm"
+											       "xcs"
+											       "r "
+											       "%4"
+		: "+r"(in), "+r"(out), "+r"(turns), "+a"(number)
+		: "m"(mxcsr)
+		: "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+		"xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
-_Static_assert(offsetof(struct registers, x87) == 256 && offsetof(struct registers, mxcsr) == 264 &&
-	offsetof(struct registers, control) == 268, "as in hold()");
+_Static_assert(offsetof(struct registers, x87) == 256, "as in hold()");
+_Static_assert(offsetof(struct registers, mxcsr) == 264, "as in hold()");
+_Static_assert(offsetof(struct registers, control) == 268, "as in hold()");
 
 /* The square root of x by Newton's method, in millionths. */
 static uint64_t square_root(double x)

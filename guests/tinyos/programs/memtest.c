@@ -24,7 +24,8 @@ int main(int argc, char **argv)
 		wrong += memory[i] != i * MULTIPLIER;
 		sum += memory[i];
 	}
-	print("%lu bytes written and read back, %lu words wrong, checksum %#018lx\n", bytes, wrong, sum);
+	print("%lu bytes written and read back, %lu words wrong, checksum %#018lx\n", bytes, wrong,
+		sum);
 	if (dirty != 0)
 		print("fresh memory was not zero\n");
 	if (sbrk(-(int64_t)bytes) == NULL)

@@ -1,6 +1,6 @@
-/* tree [DEPTH]: each process forks two children until the tree is DEPTH deep. Every process returns, as its
-   exit status, how many processes its part of the tree had. A child is waited for before the next is
-   born, so that pids are the same in every run. */
+/* tree [DEPTH]: each process forks two children until the tree is DEPTH deep. Every process
+   returns, as its exit status, how many processes its part of the tree had. A child is waited for
+   before the next is born, so that pids are the same in every run. */
 #include "guests/tinyos/user/user.h"
 
 #define CHILDREN      2
@@ -30,7 +30,8 @@ static int grow(unsigned int depth, unsigned int deepest)
 
 int main(int argc, char **argv)
 {
-	unsigned int deepest = (unsigned int)number_argument(argc, argv, 1, DEPTH_DEFAULT, DEPTH_MAX);
+	unsigned int deepest =
+		(unsigned int)number_argument(argc, argv, 1, DEPTH_DEFAULT, DEPTH_MAX);
 	int expected = (1 << (deepest + 1)) - 1;
 
 	return grow(0, deepest) == expected ? 0 : 1;

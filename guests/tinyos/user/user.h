@@ -1,5 +1,5 @@
-/* What programs are written with: the system calls as functions, and print() of runtime/print.h on the
-   console. What the calls mean is declared in abi.h. */
+/* What programs are written with: the system calls as functions, and print() of runtime/print.h on
+   the console. What the calls mean is declared in abi.h. */
 #ifndef TINYOS_USER_H
 #define TINYOS_USER_H
 
@@ -81,8 +81,8 @@ static inline void yield(void)
 	syscall(SYS_YIELD, 0, 0, 0);
 }
 
-/* The number that argv[index] is, or otherwise when there is no such argument; ends the program when
-   it is not a number of at most `max`. */
+/* The number that argv[index] is, or otherwise when there is no such argument; ends the program
+   when it is not a number of at most `max`. */
 uint64_t number_argument(int argc, char **argv, int index, uint64_t otherwise, uint64_t max);
 
 /* fork(), but ends the program with a message when there cannot be another process. */
