@@ -90,32 +90,33 @@ int control_adjust(uint32_t required, uint32_t optional, uint64_t capability, ui
 	return 0;
 }
 
-static void print_missing(enum vmx_control_word word, uint32_t missing)
-{
-	for (unsigned int bit = 0; bit < 32; bit++)
-		if (missing & BIT(bit))
-			print("trapeze: error: this CPU's VT-x lacks the control %s\n",
-				vmx_control_name(word, bit));
-}
-
-int control_compute(
-	const struct control_capabilities *capabilities, bool stage2, uint32_t value[CONTROL_WORDS])
+int control_compute(const struct control_capabilities *capabilities, bool stage2,
+	uint32_t value[CONTROL_WORDS], uint32_t missing[CONTROL_WORDS])
 {
 	int error = 0;
 
 	for (size_t i = 0; i < CONTROL_WORDS; i++)
-		value[i] = 0;
+		value[i] = missing[i] = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct control_row *row = &rows[i];
 		uint32_t required = row->required | (stage2 ? row->stage2 : 0);
 
 		if (control_adjust(required, row->optional, capabilities->word[row->word],
 			    &value[row->word])) {
-			print_missing(row->word, value[row->word]);
+			missing[row->word] = value[row->word];
 			error = -ENODEV;
 		}
 	}
 	return error;
+}
+
+void control_print_missing(const uint32_t missing[CONTROL_WORDS])
+{
+	for (int i = 0; i < VMX_CONTROLS; i++)
+		if (vmx_controls[i].bit < 32 &&
+			(missing[vmx_controls[i].word] & BIT(vmx_controls[i].bit)))
+			print("trapeze: error: this CPU's VT-x lacks the control %s\n",
+				vmx_controls[i].name);
 }
 
 int control_write(const uint32_t value[CONTROL_WORDS])

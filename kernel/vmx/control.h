@@ -22,9 +22,12 @@ void control_read_capabilities(struct control_capabilities *capabilities);
 int control_adjust(uint32_t required, uint32_t optional, uint64_t capability, uint32_t *result);
 
 /* Computes all words for a vCPU with or without second-level paging: value[CONTROL_WORD_...].
-   Returns 0, or -ENODEV after printing the name of each missing control. */
+   Returns 0, or -ENODEV and in missing[] the required controls that the CPU lacks. */
 int control_compute(const struct control_capabilities *capabilities, bool stage2,
-	uint32_t value[CONTROL_WORDS]);
+	uint32_t value[CONTROL_WORDS], uint32_t missing[CONTROL_WORDS]);
+
+/* Prints the name of each control in the words as an error: the CPU lacks it. */
+void control_print_missing(const uint32_t missing[CONTROL_WORDS]);
 
 /* Writes the words to the current VMCS. 0, or -EIO after printing what failed. */
 int control_write(const uint32_t value[CONTROL_WORDS]);

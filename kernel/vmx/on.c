@@ -63,7 +63,7 @@ static int check_ept(uint64_t ept_vpid_cap)
 
 int on_check(const struct on_registers *registers, bool stage2)
 {
-	uint32_t value[CONTROL_WORDS];
+	uint32_t value[CONTROL_WORDS], missing[CONTROL_WORDS];
 	uint64_t wanted;
 
 	if (!(registers->cpuid_1_ecx & CPUID_1_ECX_VMX)) {
@@ -79,10 +79,11 @@ int on_check(const struct on_registers *registers, bool stage2)
 		print("trapeze: error: this CPU's VMCS does not fit in a page\n");
 		return -ENODEV;
 	}
-	if (control_compute(&registers->controls, stage2, value)) {
-		if (stage2)
-			print("trapeze: EPT and unrestricted guests are needed to run any image; "
-			      "stage2=off does without them\n");
+	if (control_compute(&registers->controls, stage2, value, missing)) {
+		control_print_missing(missing);
+		if (stage2 && !control_compute(&registers->controls, false, value, missing))
+			print("trapeze: EPT and unrestricted guests serve any image; stage2=off "
+			      "runs those made for it without them\n");
 		return -ENODEV;
 	}
 	return stage2 ? check_ept(registers->ept_vpid_cap) : 0;

@@ -156,13 +156,15 @@ static int write_execution_fields(struct vcpu *vcpu, const uint32_t control[CONT
 static int write_vmcs(struct vcpu *vcpu)
 {
 	struct control_capabilities capabilities;
-	uint32_t control[CONTROL_WORDS];
+	uint32_t control[CONTROL_WORDS], missing[CONTROL_WORDS];
 	int error;
 
 	control_read_capabilities(&capabilities);
-	error = control_compute(&capabilities, vcpu->vm->use_stage2, control);
-	if (error)
+	error = control_compute(&capabilities, vcpu->vm->use_stage2, control, missing);
+	if (error) {
+		control_print_missing(missing);
 		return error;
+	}
 	vcpu->vmx->proc = control[CONTROL_WORD_PROC];
 	write_zeroes();
 	error = control_write(control);
