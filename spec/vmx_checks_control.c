@@ -84,10 +84,10 @@ STRUCTURE(high_pasid, PROC2(PASID_TRANSLATION), HIGH_PASID_DIRECTORY_ADDRESS, PA
 
 bool check_pid_table_end(const struct vmx_state *state)
 {
-	uint64_t last = VMCS(PID_POINTER_TABLE_ADDRESS) +
-			(VMCS(LAST_PID_POINTER_INDEX) + 1) * sizeof(uint64_t) - 1;
+	uint64_t size = (VMCS(LAST_PID_POINTER_INDEX) + 1) * sizeof(uint64_t);
 
-	return implies(PROC3(IPI_VIRTUALIZATION), is_physical(state, last));
+	return implies(PROC3(IPI_VIRTUALIZATION),
+		ends_physical(state, VMCS(PID_POINTER_TABLE_ADDRESS), size));
 }
 
 /* ---- Controls that ask for other controls ---- */

@@ -73,6 +73,14 @@ static inline bool is_physical(const struct vmx_state *state, uint64_t address)
 	return address >> width == 0;
 }
 
+/* The same for the last of `size` bytes (1 to 2^36), computed with as many bits as it takes. */
+static inline bool ends_physical(const struct vmx_state *state, uint64_t address, uint64_t size)
+{
+	uint64_t last = address + size - 1;
+
+	return last >= address && is_physical(state, last);
+}
+
 /* The three rules about an area of MSR entries, which apply when its count is not 0: its address is
    aligned to an entry and within the physical-address width, and so is its last byte. */
 #define MSR_AREA(id, COUNT, ADDRESS)                                                               \
@@ -86,8 +94,9 @@ static inline bool is_physical(const struct vmx_state *state, uint64_t address)
 	}                                                                                          \
 	bool check_##id##_end(const struct vmx_state *state)                                       \
 	{                                                                                          \
-		uint64_t last = VMCS(ADDRESS) + VMCS(COUNT) * sizeof(struct vmx_msr_entry) - 1;    \
-		return implies(VMCS(COUNT) != 0, is_physical(state, last));                        \
+		return implies(                                                                    \
+			VMCS(COUNT) != 0, ends_physical(state, VMCS(ADDRESS),                      \
+						  VMCS(COUNT) * sizeof(struct vmx_msr_entry)));    \
 	}
 
 /* A value that MOV to CR3 could load: nothing beyond the physical-address width, but the two bits
