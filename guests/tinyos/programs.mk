@@ -6,7 +6,7 @@ USER := $(BUILD)/user
 USER_CFLAGS := $(filter-out -fno-pic -fno-pie,$(CFLAGS)) -fpie
 
 tinyos_LIBRARY  := $(addprefix $(USER)/,guests/tinyos/user/start.o guests/tinyos/user/user.o \
-	runtime/print.o runtime/string.o)
+	guests/tinyos/user/fpu_hold.o runtime/print.o runtime/string.o)
 tinyos_PROGRAMS := $(patsubst guests/tinyos/programs/%.c,$(USER)/%,$(wildcard guests/tinyos/programs/*.c))
 
 .SECONDARY: $(tinyos_PROGRAMS:$(USER)/%=$(USER)/guests/tinyos/programs/%.o)
