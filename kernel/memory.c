@@ -6,14 +6,12 @@
 #include "kernel/vm.h"
 #include "runtime/errno.h"
 #include "runtime/page_alloc.h"
-#include "runtime/spinlock.h"
 #include "runtime/string.h"
 
 #define ROM_START  UINT64_C(0xc0000) /* adapters' and firmware's ROM on a PC: empty sockets here */
 #define RAM_RIGHTS (STAGE2_READ | STAGE2_WRITE | STAGE2_EXECUTE)
 
-static void *all_ones; /* the page that every empty ROM socket shows */
-static struct spinlock all_ones_lock;
+static uint8_t all_ones[4096] __aligned(4096); /* the page that every empty ROM socket shows */
 
 /* Pages that the VM may take: its RAM, and the tables to map it with 4 KiB pages. */
 static uint64_t promised_pages(const struct vm *vm)
@@ -28,18 +26,9 @@ static int map_rom(struct vm *vm)
 	uint64_t gpa;
 	int error = 0;
 
-	spinlock_lock(&all_ones_lock);
-	if (all_ones == NULL) {
-		all_ones = page_alloc(PAGE_ORDER_4K);
-		if (all_ones != NULL)
-			memset(all_ones, 0xff, PAGE_SIZE);
-	}
-	spinlock_unlock(&all_ones_lock);
-	if (all_ones == NULL)
-		return -ENOMEM;
+	memset(all_ones, 0xff, sizeof(all_ones)); /* again for each VM, always with the same */
 	for (gpa = ROM_START; gpa < GUEST_HOLE_END && error == 0; gpa += PAGE_SIZE)
-		error = stage2_map(
-			&vm->stage2, gpa, (uintptr_t)all_ones, PAGE_SIZE, STAGE2_READ, 1);
+		error = stage2_map(&vm->stage2, gpa, (uintptr_t)all_ones, PAGE_SIZE, STAGE2_READ, 1);
 	return error;
 }
 
