@@ -1,0 +1,152 @@
+"""The images on the emulators: the runtime's own tests, tinyos natively and as a guest, several
+guests at once, and the discs that GRUB boots."""
+
+import re
+from dataclasses import dataclass, field
+
+from trapeze import build_folder, demo, image, ktap
+from trapeze.boot import Boot
+from trapeze.platforms import PLATFORMS, Machine
+from trapeze.session import Session
+from trapeze.testing import FAILED, PASSED, Job, Outcome
+
+BOTH = ("bochs-intel", "tcg-amd")
+
+
+def verdict(name, complaints):
+    """One outcome from a list of complaints."""
+    return [Outcome(name, FAILED if complaints else PASSED, "\n".join(complaints))]
+
+
+def boot_image(name, platform, boot, limit=60, **machine):
+    """Runs a boot for the test `name`."""
+    return Session(PLATFORMS[platform], boot, Machine(**machine), name.replace("/", "-"),
+                   limit).run()
+
+
+@dataclass(frozen=True)
+class Selftest:
+    """The image that tests the runtime (and, by `image`, others that print KTAP)."""
+
+    name: str
+    platforms: tuple = BOTH
+    words: str = ""
+    machine: dict = field(default_factory=dict)
+    seconds: float = 4
+
+    def run(self, platform):
+        """An outcome for each of its tests, and one for its end."""
+        name = f"image/{self.name}/{platform}"
+        result = boot_image(name, platform, Boot(image("selftest"), self.words), **self.machine)
+        end = [] if result.passed else [f"it ended: {result}"]
+        return [*ktap.outcomes(result.lines, name), *verdict(f"{name}/end", end)]
+
+
+@dataclass(frozen=True)
+class Guests:
+    """The hypervisor with guests that run the demonstration's script to its end."""
+
+    name: str
+    guests: str
+    platforms: tuple = BOTH
+    words: str = ""
+    machine: dict = field(default_factory=dict)
+    seconds: float = 5
+
+    def run(self, platform):
+        """Every guest has its results, powered off, and has its statistics printed."""
+        name = f"run/{self.name}/{platform}"
+        guests = demo.parse_guests(self.guests, 1)
+        boot = demo.boot_of(guests, self.words, interactive=False)
+        result = boot_image(name, platform, boot, **self.machine)
+        complaints = [] if result.passed else [f"it ended: {result}"]
+        complaints += demo.missing(guests, result.lines)
+        for guest in guests:
+            if f"trapeze: vm {guest.name} powered off, status 0" not in result.lines:
+                complaints.append(f"guest {guest.name} did not power off")
+        return verdict(name, complaints)
+
+
+RUNS = (
+    Selftest("selftest"),
+    Selftest("selftest-smp4", machine={"cpus": 4}),
+    Selftest("selftest-direct", ("tcg-amd",), machine={"direct": True, "cpus": 2}),
+    Selftest("selftest-icount", ("tcg-amd",), machine={"deterministic": True}),
+    Selftest("selftest-sandy-bridge", ("bochs-intel",),
+             machine={"model": "corei7_sandy_bridge_2600k"}),
+    Selftest("selftest-lynnfield", ("bochs-intel",), machine={"model": "corei5_lynnfield_750"}),
+    Selftest("selftest-ryzen", ("bochs-amd",)),
+    Selftest("selftest-3g", ("tcg-amd",), machine={"memory": 3584}),
+    Guests("one-guest", "tinyos"),
+    Guests("two-guests", "tinyos tinyos"),
+    Guests("two-guests-ryzen", "tinyos tinyos", ("bochs-amd",)),
+    Guests("four-guests-smp4", "tinyos tinyos tinyos tinyos", machine={"cpus": 4}, seconds=10),
+    Guests("three-guests-smp2", "tinyos tinyos tinyos", machine={"cpus": 2}, seconds=8),
+    Guests("pages-4k", "tinyos:pages=4K"),
+    Guests("pages-2m", "tinyos:pages=2M"),
+    Guests("pages-1g", "tinyos:pages=1G,mem=1G", machine={"memory": 3072}, seconds=8),
+    Guests("stage2-off", "tinyos", words="stage2=off"),
+    Guests("short-slices", "tinyos tinyos", words="slice=500"),
+)
+
+
+def without_machine_lines(lines):
+    """What one tinyos said, by process: {"[7 tree]": [lines], "": the shell's}."""
+    found = {}
+    for line in lines:
+        if not line.startswith("# "):
+            process = re.match(r"(\[\d+ \w+\] )?", line)[0].strip()
+            found.setdefault(process, []).append(line)
+    return found
+
+
+def same_as_guest(platform):
+    """tinyos prints the same natively and as a guest, process by process."""
+    name = f"image/tinyos-same-as-guest/{platform}"
+    script = f'script="{demo.SCRIPT}"'
+    native = boot_image(f"{name}-native", platform, Boot(image("tinyos"), script))
+    guest = boot_image(f"{name}-guest", platform,
+                       demo.boot_of(demo.parse_guests("tinyos", 1) , "", False))
+    complaints = [f"{what} ended: {result}" for what, result in
+                  (("native", native), ("guest", guest)) if not result.passed]
+    complaints += [f"native {complaint}" for complaint in demo.missing_lines(native.lines)]
+    one = without_machine_lines(native.lines)
+    other = without_machine_lines(demo.lines_of("a", guest.lines))
+    for process in sorted({*one, *other}):
+        if one.get(process) != other.get(process):
+            complaints.append(f"{process or 'the shell'}: natively {one.get(process)}, "
+                              f"as a guest {other.get(process)}")
+    return verdict(name, complaints)
+
+
+def guest_that_dies(platform):
+    """A guest that ends badly is named, and the other one does not notice."""
+    name = f"run/one-of-two-dies/{platform}"
+    good, bad = demo.parse_guests("good=tinyos bad=tinyos", 1)
+    boot = demo.boot_of([good], "", False)
+    boot = Boot(boot.kernel, boot.cmdline, (*boot.modules, bad.module("panic on purpose")))
+    result = boot_image(name, platform, boot)
+    complaints = demo.missing([good], result.lines)
+    if result.end != "failed":
+        complaints.append(f"it ended: {result}")
+    for line in ("trapeze: vm good powered off, status 0", "[bad] *** PANIC: on purpose"):
+        if line not in result.lines:
+            complaints.append(f"not printed: {line}")
+    return verdict(name, complaints)
+
+
+EXTRAS = (
+    ("image/tinyos-same-as-guest", same_as_guest, 6),
+    ("run/one-of-two-dies", guest_that_dies, 5),
+)
+
+
+def jobs():
+    """A job for each run on each of its platforms."""
+    found = [Job(f"{'run' if isinstance(run, Guests) else 'image'}/{run.name}/{platform}",
+                 lambda run=run, platform=platform: run.run(platform), run.seconds)
+             for run in RUNS for platform in run.platforms]
+    found += [Job(f"{name}/{platform}", lambda check=check, platform=platform: check(platform),
+                  seconds)
+              for name, check, seconds in EXTRAS for platform in BOTH]
+    return found
