@@ -127,12 +127,14 @@ struct insn {
 	uint8_t rex;           /* or 0 */
 	uint8_t segment;       /* enum segment of the memory operand, overrides counted in */
 	uint8_t operand_size;  /* bytes: 1, 2, 4, 8 */
+	uint8_t memory_size;   /* bytes of the memory operand where it has that size */
 	uint8_t address_size;  /* bytes: 2, 4, 8 */
 
 	bool has_modrm;
 	uint8_t mod;
-	uint8_t reg; /* ModRM.reg with REX.R, or the register an opcode byte names: enum gpr */
-	uint8_t rm;  /* ModRM.rm with REX.B; a register when mod is 3 */
+	uint8_t reg;      /* ModRM.reg with REX.R, or the register an opcode byte names: enum gpr */
+	uint8_t rm;       /* ModRM.rm with REX.B; a register when mod is 3 */
+	bool to_register; /* the operation's destination is reg, not the memory operand */
 
 	bool memory;         /* has a memory operand, described by the next five */
 	uint8_t base, index; /* enum gpr, or INSN_NO_REGISTER */
