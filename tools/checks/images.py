@@ -85,7 +85,7 @@ RUNS = (
     Guests("pages-4k", "tinyos:pages=4K"),
     Guests("pages-2m", "tinyos:pages=2M"),
     Guests("pages-1g", "tinyos:pages=1G,mem=1G", machine={"memory": 3072}, seconds=8),
-    Guests("stage2-off", "tinyos", words="stage2=off"),
+    Guests("stage2-off", "tinyos-high", words="stage2=off"),
     Guests("short-slices", "tinyos tinyos", words="slice=500"),
 )
 
