@@ -1,8 +1,8 @@
 /* VM entry's checks against states made up from the manual: good ones that break no rule, and for
    every rule states that break it alone, or with those that cannot be told apart from it. The
-   states are in vmx_checks_*.def; a rule without one fails the test. Links: spec/vmx_checks.c
-   spec/vmx_checks_control.c spec/vmx_checks_entry.c spec/vmx_checks_host.c spec/vmx_checks_guest.c
-   spec/vmx_checks_guest_segment.c spec/vmx_checks_guest_state.c spec/vmx_state.c spec/vmx_names.c
+   states are in vmx_checks_*.def; a rule without one fails the test.
+
+   Links: spec/vmx_checks*.c spec/vmx_state.c spec/vmx_names.c
 */
 #include "spec/vmx_checks.h"
 

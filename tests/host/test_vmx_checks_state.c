@@ -1,8 +1,7 @@
 /* The gathering of a struct vmx_state from a source: CPUs made up in CPUID and MSRs, and the bits
-   that are then reserved; words of memory that can be read, and not. Links: spec/vmx_state.c
-   spec/vmx_checks.c spec/vmx_checks_control.c spec/vmx_checks_entry.c spec/vmx_checks_host.c
-   spec/vmx_checks_guest.c spec/vmx_checks_guest_segment.c spec/vmx_checks_guest_state.c
-   spec/vmx_names.c
+   that are then reserved; words of memory that can be read, and not.
+
+   Links: spec/vmx_checks*.c spec/vmx_state.c spec/vmx_names.c
 */
 #include "spec/vmx_checks.h"
 
