@@ -93,6 +93,22 @@ extern const struct vmx_control vmx_controls[VMX_CONTROLS];
 /* The name of bit `bit` of a control word, or NULL for a reserved one. */
 const char *vmx_control_name(enum vmx_control_word word, unsigned int bit);
 
+/* A field exists only where the CPU supports the 1-setting of a control; where a field has several
+   rows, of one of them. Fields without a row always exist. */
+struct vmcs_existence {
+	uint16_t field;   /* enum vmcs_index */
+	uint16_t control; /* enum vmx_control_index */
+};
+
+enum vmcs_existence_row {
+#define EXISTS(field, word, control) EXISTS_##field##_BY_##word##_##control,
+#include "spec/vmx_exists.def"
+#undef EXISTS
+	VMCS_EXISTENCES
+};
+
+extern const struct vmcs_existence vmcs_existences[VMCS_EXISTENCES];
+
 /* ---- Capabilities ---- */
 
 /* CPUID leaf 1, ECX: the CPU has VMX ("Discovering Support for VMX"). */

@@ -55,6 +55,12 @@ const char *vmx_control_name(enum vmx_control_word word, unsigned int bit)
 	return NULL;
 }
 
+const struct vmcs_existence vmcs_existences[VMCS_EXISTENCES] = {
+#define EXISTS(field, word, control) { FIELD_##field, CONTROL_##word##_##control },
+#include "spec/vmx_exists.def"
+#undef EXISTS
+};
+
 const struct vmx_capability vmx_capabilities[VMX_CAPABILITIES] = {
 #define CAP(msr, high, low, name, citation)                                                        \
 	{ #msr "_" #name, (uint32_t)MSR_IA32_##msr, (high), (low), citation },
