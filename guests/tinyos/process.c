@@ -56,6 +56,13 @@ static int start(struct process *process, struct process *parent, const struct t
 	return process->pid;
 }
 
+/* Frees what is left of a zombie. */
+static void free_process(struct process *process)
+{
+	thread_destroy(&process->thread);
+	process->state = PROCESS_UNUSED;
+}
+
 static void set_name(struct process *process, const char *command)
 {
 	size_t length = strcspn(command, " ");
@@ -63,12 +70,22 @@ static void set_name(struct process *process, const char *command)
 	snprintf(process->name, sizeof(process->name), "%.*s", (int)length, command);
 }
 
+/* Frees the processes that ended when nobody was left to wait for them. */
+static void free_orphans(void)
+{
+	for (unsigned int i = 0; i < PROCESS_MAX; i++)
+		if (table[i].state == PROCESS_ZOMBIE && table[i].parent == NULL)
+			free_process(&table[i]);
+}
+
 int process_spawn(const char *command)
 {
-	struct process *process = find_unused();
+	struct process *process;
 	struct trap_frame frame;
 	int result;
 
+	free_orphans();
+	process = find_unused();
 	if (process == NULL)
 		return -EAGAIN;
 	result = vm_create(&process->vm);
@@ -124,6 +141,30 @@ int process_exec(const char *command, struct trap_frame *frame)
 	return 0;
 }
 
+/* Writes the line out in one piece. */
+static void write_line(struct process *process)
+{
+	int length = (int)process->line_length;
+
+	process->line_length = 0;
+	if (length >= 2 && memcmp(process->line, "# ", 2) == 0)
+		serial_print("%.*s\n", length, process->line);
+	else
+		serial_print("[%d %s] %.*s\n", process->pid, process->name, length, process->line);
+}
+
+void process_write(const char *text, size_t bytes)
+{
+	struct process *process = process_current();
+
+	for (; bytes > 0 && !process->killed; bytes--, text++) {
+		if (*text != '\n')
+			process->line[process->line_length++] = *text;
+		if (*text == '\n' || process->line_length == LINE_MAX)
+			write_line(process);
+	}
+}
+
 /* What processes and the shell wait for when they wait for their children. */
 static const void *children_of(const struct process *parent)
 {
@@ -135,7 +176,7 @@ void process_exit(int status)
 	struct process *process = process_current();
 
 	if (process->line_length > 0)
-		process_write("\n", 1);
+		write_line(process);
 	vm_load(NULL);
 	vm_destroy(&process->vm);
 	fpu_owner = NULL;
@@ -175,8 +216,7 @@ int process_wait(struct process *parent, int *status)
 		thread_wait(children_of(parent), THREAD_NO_DEADLINE);
 	}
 	*status = child->status;
-	thread_destroy(&child->thread);
-	child->state = PROCESS_UNUSED;
+	free_process(child);
 	return child->pid;
 }
 
@@ -219,30 +259,6 @@ void process_leave_kernel(const struct trap_frame *frame)
 
 	if ((frame->cs & 3) != 0 && process->killed)
 		process_exit(STATUS_KILLED);
-}
-
-/* Writes the line out in one piece. */
-static void write_line(struct process *process)
-{
-	int length = (int)process->line_length;
-
-	process->line_length = 0;
-	if (length >= 2 && memcmp(process->line, "# ", 2) == 0)
-		serial_print("%.*s\n", length, process->line);
-	else
-		serial_print("[%d %s] %.*s\n", process->pid, process->name, length, process->line);
-}
-
-void process_write(const char *text, size_t bytes)
-{
-	struct process *process = process_current();
-
-	for (; bytes > 0; bytes--, text++) {
-		if (*text != '\n')
-			process->line[process->line_length++] = *text;
-		if (*text == '\n' || process->line_length == LINE_MAX)
-			write_line(process);
-	}
 }
 
 static const char *state_name(const struct process *process)

@@ -9,8 +9,7 @@
 
 #include "guests/tinyos/process.h"
 
-#define STACK_ORDER 1
-#define STACK_WORDS ((PAGE_SIZE << STACK_ORDER) / 8)
+#define STACK_WORDS (PAGE_SIZE / 8)
 #define SAVED_WORDS 6 /* what switch_stacks() saves: RBP, RBX, R12-R15 */
 
 /* The lowest word of a stack: found changed when it overflowed. */
@@ -107,7 +106,7 @@ static uint64_t *prepare_stack(struct thread *thread, size_t words, void (*start
 {
 	uint64_t *top;
 
-	thread->stack = page_alloc(STACK_ORDER);
+	thread->stack = page_alloc(PAGE_ORDER_4K);
 	if (thread->stack == NULL)
 		return NULL;
 	thread->stack[0] = STACK_MAGIC;
@@ -150,7 +149,7 @@ int thread_create_user(
 void thread_destroy(struct thread *thread)
 {
 	assert(thread->state == THREAD_ENDED);
-	page_free(thread->stack, STACK_ORDER);
+	page_free(thread->stack, PAGE_ORDER_4K);
 }
 
 void thread_yield(void)
