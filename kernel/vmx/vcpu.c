@@ -8,6 +8,7 @@
 #include "runtime/page_alloc.h"
 #include "runtime/print.h"
 #include "runtime/x86.h"
+#include "spec/reset.h"
 
 const struct backend vmx_backend = {
 	.name = "VT-x",
@@ -76,41 +77,37 @@ static int write_host_state(void)
 	return vmcs_write_table(table, ARRAY_SIZE(table));
 }
 
-/* Segment rights after reset ("Processor State After Reset"): present, accessed; code or data. */
-#define RIGHTS_PRESENT (ACCESS_RIGHTS_P)
-#define RIGHTS_CODE    (ACCESS_RIGHTS_P | ACCESS_RIGHTS_S | 11) /* execute, read, accessed */
-#define RIGHTS_DATA    (ACCESS_RIGHTS_P | ACCESS_RIGHTS_S | 3)  /* read, write, accessed */
-#define RIGHTS_LDT     (ACCESS_RIGHTS_P | 2)
-#define RIGHTS_TSS     (ACCESS_RIGHTS_P | 11) /* 32-bit or 64-bit TSS, busy */
-#define LIMIT_64K      0xffff
-#define PAT_RESET      UINT64_C(0x0007040600070406)
+#define RIGHTS_CODE (ACCESS_RIGHTS_P | ACCESS_RIGHTS_S | RESET_TYPE_CODE)
+#define RIGHTS_DATA (ACCESS_RIGHTS_P | ACCESS_RIGHTS_S | RESET_TYPE_DATA)
+#define RIGHTS_LDT  (ACCESS_RIGHTS_P | RESET_TYPE_LDT)
+#define RIGHTS_TSS  (ACCESS_RIGHTS_P | RESET_TYPE_TSS)
 
 /* A guest starts as a CPU does after reset; what is not in the table is 0. */
 static const struct vmcs_value reset_state[] = {
-	{ VMCS_GUEST_RIP, 0xfff0 },
+	{ VMCS_GUEST_RIP, RESET_RIP },
 	{ VMCS_GUEST_RFLAGS, RFLAGS_FIXED },
 	{ VMCS_GUEST_DR7, DR7_RESET },
-	{ VMCS_GUEST_IA32_PAT, PAT_RESET },
-	{ VMCS_GUEST_CS_SELECTOR, 0xf000 },
-	{ VMCS_GUEST_CS_BASE, 0xffff0000 },
-	{ VMCS_GUEST_CS_LIMIT, LIMIT_64K },
+	{ VMCS_GUEST_IA32_PAT, RESET_PAT },
+	{ VMCS_GUEST_CS_SELECTOR, RESET_CS_SELECTOR },
+	{ VMCS_GUEST_CS_BASE, RESET_CS_BASE },
+	{ VMCS_GUEST_CS_LIMIT, RESET_LIMIT },
 	{ VMCS_GUEST_CS_ACCESS_RIGHTS, RIGHTS_CODE },
-	{ VMCS_GUEST_SS_LIMIT, LIMIT_64K },
+	{ VMCS_GUEST_SS_LIMIT, RESET_LIMIT },
 	{ VMCS_GUEST_SS_ACCESS_RIGHTS, RIGHTS_DATA },
-	{ VMCS_GUEST_DS_LIMIT, LIMIT_64K },
+	{ VMCS_GUEST_DS_LIMIT, RESET_LIMIT },
 	{ VMCS_GUEST_DS_ACCESS_RIGHTS, RIGHTS_DATA },
-	{ VMCS_GUEST_ES_LIMIT, LIMIT_64K },
+	{ VMCS_GUEST_ES_LIMIT, RESET_LIMIT },
 	{ VMCS_GUEST_ES_ACCESS_RIGHTS, RIGHTS_DATA },
-	{ VMCS_GUEST_FS_LIMIT, LIMIT_64K },
+	{ VMCS_GUEST_FS_LIMIT, RESET_LIMIT },
 	{ VMCS_GUEST_FS_ACCESS_RIGHTS, RIGHTS_DATA },
-	{ VMCS_GUEST_GS_LIMIT, LIMIT_64K },
+	{ VMCS_GUEST_GS_LIMIT, RESET_LIMIT },
 	{ VMCS_GUEST_GS_ACCESS_RIGHTS, RIGHTS_DATA },
-	{ VMCS_GUEST_LDTR_LIMIT, LIMIT_64K },
+	{ VMCS_GUEST_LDTR_LIMIT, RESET_LIMIT },
 	{ VMCS_GUEST_LDTR_ACCESS_RIGHTS, RIGHTS_LDT },
-	{ VMCS_GUEST_TR_LIMIT, LIMIT_64K },
+	{ VMCS_GUEST_TR_LIMIT, RESET_LIMIT },
 	{ VMCS_GUEST_TR_ACCESS_RIGHTS, RIGHTS_TSS },
-	{ VMCS_GUEST_GDTR_LIMIT, LIMIT_64K },
-	{ VMCS_GUEST_IDTR_LIMIT, LIMIT_64K },
+	{ VMCS_GUEST_GDTR_LIMIT, RESET_LIMIT },
+	{ VMCS_GUEST_IDTR_LIMIT, RESET_LIMIT },
 	{ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE },
 	{ VMCS_VMCS_LINK_POINTER, VMCS_NO_POINTER },
 };
@@ -120,7 +117,7 @@ static int write_guest_state(struct vcpu *vcpu)
 {
 	int error = vmcs_write_table(reset_state, ARRAY_SIZE(reset_state));
 
-	vmx_set(vcpu, REG_CR0, CR0_CD | CR0_NW | CR0_ET);
+	vmx_set(vcpu, REG_CR0, RESET_CR0);
 	vmx_set(vcpu, REG_CR4, 0);
 	return error;
 }
