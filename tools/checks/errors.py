@@ -72,7 +72,9 @@ class Error:
                 file.write_bytes(BROKEN[self.broken](image("tinyos").read_bytes()))
             modules = tuple(Module(file, line) for line in self.guests)
             boot = Boot(image(self.image), self.words, modules)
-            result = boot_image(name, platform, boot, limit=30, **self.machine)
+            loader = "own" if platform.startswith("tcg") else "fast"
+            result = boot_image(name, platform, boot, limit=30,
+                                **{"loader": loader, **self.machine})
         complaints = [] if result.end == "failed" and "status" in result.detail else [
             f"it ended: {result}"]
         if not any(re.search(f"^{self.image}: error: .*{self.message}", line)

@@ -24,7 +24,7 @@ def end_of(folder, platform, cmdline, **wishes):
     """Runs endings.elf and returns the result."""
     boot = Boot(folder / "endings.elf", cmdline, (Module(folder / "endings.elf", "name=m"),))
     machine = Machine(memory=64, ticks=60_000_000, **wishes)
-    return Session(PLATFORMS[platform], boot, machine, "test", limit=4).run()
+    return Session(PLATFORMS[platform], boot, machine, "test", limit=3).run()
 
 
 @pytest.mark.parametrize("order, end, word", ENDS)
@@ -36,11 +36,11 @@ def test_end(build, platform, order, end, word):
 
 
 def test_contradiction_is_the_emulators_error(build):
-    assert end_of(build, "tcg-amd", "do=contradict", direct=True).end == "emulator error"
+    assert end_of(build, "tcg-amd", "do=contradict", loader="own").end == "emulator error"
 
 
 def test_reset_is_no_pass(build):
-    assert end_of(build, "tcg-amd", "do=reset", direct=True).end == "failed"
+    assert end_of(build, "tcg-amd", "do=reset", loader="own").end == "failed"
 
 
 def test_unknown_model(build):
@@ -52,13 +52,13 @@ def test_unknown_model(build):
 
 
 def test_words_reach_the_image_alike(build):
-    lines = {tuple(end_of(build, "tcg-amd", 'do=pass s="a b; c"', direct=direct).lines[:1])
-             for direct in (False, True)}
+    lines = {tuple(end_of(build, "tcg-amd", 'do=pass s="a b; c"', loader=loader).lines[:1])
+             for loader in ("fast", "full", "own")}
     assert {line[0].split("end=qemu ")[1] for line in lines} == {'do=pass "s=a b; c"'}
 
 
 def test_backtrace_gets_names(build):
-    result = end_of(build, "tcg-amd", "do=panic", direct=True)
+    result = end_of(build, "tcg-amd", "do=panic", loader="own")
     assert any("endings.c:" in line or "??" in line
                for line in result.log.read_text().splitlines() if line.startswith("    0x"))
 

@@ -11,6 +11,9 @@ from .boot import qemu_arguments
 
 QEMU_PASSED, QEMU_FAILED = 33, 35  # what isa-debug-exit makes of 0x10 and 0x11
 BOCHS_FILES = Path("/usr/share/bochs")
+UEFI_FILE = Path("/usr/share/ovmf/OVMF.fd")
+SEABIOS_FILE = Path("/usr/share/seabios/bios.bin")
+WRITERS = {"fast": iso.write_fast, "full": iso.write_full}
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Machine:
     model: str = ""  # the platform's name of a CPU; "" for its default
     interactive: bool = False  # time passes at human speed, and the serial line goes both ways
     deterministic: bool = False  # an instruction is a tick, runs repeat exactly
-    direct: bool = False  # the emulator's own loader instead of GRUB, where it has one
+    loader: str = "fast"  # GRUB's disc: "fast" or "full" (see iso.py), or the emulator's "own"
+    firmware: str = ""  # "uefi" (QEMU) or "seabios" (Bochs); "" for the platform's BIOS
     ticks: int = 40_000_000_000  # Bochs' own limit
     gdb: int = 0  # a TCP port at which QEMU waits for gdb
 
@@ -43,6 +47,13 @@ def need_tool(name):
     """Raises HostError unless the program is installed."""
     if shutil.which(name) is None:
         raise HostError(f"{name} is not installed: run tools/setup")
+
+
+def need_file(file, package):
+    """Raises HostError unless the file is there; else gives it back."""
+    if not file.exists():
+        raise HostError(f"{file} is missing: install {package}")
+    return file
 
 
 def need_free_port(port):
@@ -73,7 +84,7 @@ class Bochs:
         if machine.model and machine.model not in host.bochs_models():
             raise HostError(f"Bochs has no CPU model {machine.model}; it has: "
                             + " ".join(host.bochs_models()))
-        iso.write_fast(boot.with_words(self.end_word), work / "iso", work / "boot.iso")
+        WRITERS[machine.loader](boot.with_words(self.end_word), work / "iso", work / "boot.iso")
         (work / "commands").write_text(f"sb {machine.ticks}\nc\nquit\n")
         (work / "bochsrc").write_text(self.configuration(machine, work))
         argv = ["bochs", "-q", *host.bochs_debugger(), "-f", str(work / "bochsrc"),
@@ -87,10 +98,13 @@ class Bochs:
         mode = "term" if machine.interactive else "file"
         # At human speed the emulated clock follows the real one, so the CPU needs a real rate.
         rate, sync = (50_000_000, "slowdown") if machine.interactive else (4_000_000, "none")
+        bios = BOCHS_FILES / "BIOS-bochs-latest"
+        if machine.firmware == "seabios":
+            bios = need_file(SEABIOS_FILE, "seabios")
         return "\n".join([
             'display_library: rfb, options="timeout=0"',
             "sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy",
-            f"romimage: file={BOCHS_FILES}/BIOS-bochs-latest",
+            f"romimage: file={bios}",
             f"vgaromimage: file={BOCHS_FILES}/VGABIOS-lgpl-latest",
             f"cpu: model={model}, count={machine.cpus}, ips={rate}, reset_on_triple_fault=0",
             f"megs: {machine.memory}",
@@ -123,10 +137,10 @@ class Qemu:
             need_free_port(machine.gdb)
         boot = boot.with_words(self.end_word)
         boot.check()
-        if machine.direct:
+        if machine.loader == "own":
             loader = qemu_arguments(boot)
         else:
-            disc = iso.write_fast(boot, work / "iso", work / "boot.iso")
+            disc = WRITERS[machine.loader](boot, work / "iso", work / "boot.iso")
             loader = ["-boot", "d", "-cdrom", str(disc)]
         argv = [*self.machine_arguments(machine, work / "qemu.log"), *loader]
         return Launch(argv, self.end_word, "stdio", QEMU_PASSED, QEMU_FAILED, work / "qemu.log")
@@ -141,6 +155,8 @@ class Qemu:
                 "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
         if machine.deterministic and self.accelerator == "tcg":
             argv += ["-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"]
+        if machine.firmware == "uefi":
+            argv += ["-bios", str(need_file(UEFI_FILE, "ovmf"))]
         if machine.gdb:
             argv += ["-gdb", f"tcp:127.0.0.1:{machine.gdb}", "-S"]
         return argv
