@@ -55,7 +55,7 @@ int guest_write_virtual(struct vcpu *vcpu, uint64_t linear, const void *src, uin
 
 /* The last instruction fetch's walk, kept in struct vcpu. It is believed only while the registers
    that select the tables, every table entry that was used, and the stage-2 map are what they were.
- */
+   The right to execute is not asked again: the CPU has just done so. */
 #define GUEST_FETCH_LEVELS 4
 struct guest_fetch_cache {
 	uint64_t cr0, cr3, cr4, efer;
