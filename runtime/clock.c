@@ -67,9 +67,16 @@ static uint64_t measure_by_pit(void)
 	return clock_scale(end - start, PIT_HZ, passed);
 }
 
+/* A guest with stage2=off sees the host's ACPI tables, but not its ports: they read all ones. */
+static bool has_pm_timer(void)
+{
+	return acpi.pm_timer_port != 0 &&
+		(in32(acpi.pm_timer_port) != UINT32_MAX || in32(acpi.pm_timer_port) != UINT32_MAX);
+}
+
 uint64_t clock_tsc_hz(void)
 {
 	if (measured_hz == 0)
-		measured_hz = acpi.pm_timer_port ? measure_by_pm_timer() : measure_by_pit();
+		measured_hz = has_pm_timer() ? measure_by_pm_timer() : measure_by_pit();
 	return measured_hz;
 }

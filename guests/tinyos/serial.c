@@ -51,6 +51,12 @@ static void fill_transmitter(void)
 		out8(port + UART_THR, ring_take(&transmit));
 }
 
+static void wait_empty(void)
+{
+	while (!(in8(port + UART_LSR) & UART_LSR_THRE))
+		cpu_pause();
+}
+
 static void take_received(void)
 {
 	while (in8(port + UART_LSR) & UART_LSR_DATA) {
@@ -62,11 +68,16 @@ static void take_received(void)
 	thread_wake(&receive);
 }
 
+/* True once an interrupt has come. While none has, the driver polls: with stage2=off Trapeze passes
+   the UART through to its guest, but not its interrupts. */
+static bool interrupts_come;
+
 /* The line is edge-triggered: every cause must be gone before it can rise again. */
 static void handle_interrupt(void)
 {
 	uint8_t cause;
 
+	interrupts_come = true;
 	while (!((cause = in8(port + UART_IIR)) & UART_IIR_NONE)) {
 		switch (cause & ~UART_IIR_FIFO) {
 		case UART_IIR_THRE:
@@ -84,12 +95,6 @@ static void handle_interrupt(void)
 			in8(port + UART_MSR);
 		}
 	}
-}
-
-static void wait_empty(void)
-{
-	while (!(in8(port + UART_LSR) & UART_LSR_THRE))
-		cpu_pause();
 }
 
 /* The runtime has programmed the UART and started its FIFO. */
@@ -119,6 +124,10 @@ void serial_write(const char *text, size_t bytes)
 	}
 	if (!transmitting)
 		fill_transmitter();
+	while (port != 0 && !interrupts_come && ring_used(&transmit) > 0) {
+		wait_empty();
+		fill_transmitter();
+	}
 	critical_leave(on);
 }
 
@@ -132,6 +141,18 @@ void serial_print(const char *format, ...)
 	length = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	serial_write(text, MIN((size_t)length, sizeof(text) - 1));
+}
+
+void serial_tick(void)
+{
+	uint8_t status = port != 0 ? in8(port + UART_LSR) : 0;
+
+	if (status & UART_LSR_DATA)
+		take_received();
+	if ((status & UART_LSR_THRE) && transmitting) {
+		fill_transmitter();
+		thread_wake(&transmit);
+	}
 }
 
 int serial_read(void)

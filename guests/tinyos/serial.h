@@ -16,6 +16,9 @@ void serial_write(const char *text, size_t bytes);
 /* As print(), through the ring; at most 255 characters. */
 void serial_print(const char *format, ...) __printf(1, 2);
 
+/* Called at each tick of the timer: makes up for an interrupt that was lost or never came. */
+void serial_tick(void);
+
 /* Waits for the next byte that arrives, and returns it; -EAGAIN when the process that asks was
    killed meanwhile. */
 int serial_read(void);

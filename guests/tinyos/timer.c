@@ -7,6 +7,7 @@
 #include "spec/pit.h"
 
 #include "guests/tinyos/interrupt.h"
+#include "guests/tinyos/serial.h"
 #include "guests/tinyos/thread.h"
 
 #define DIVISOR        (PIT_HZ / TIMER_HZ)
@@ -17,6 +18,7 @@ static uint64_t ticks;
 static void tick(void)
 {
 	ticks++;
+	serial_tick();
 	thread_tick();
 }
 
