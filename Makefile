@@ -19,14 +19,15 @@ LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=40
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 # Each image is the runtime, the manual's tables and a folder of its own.
-IMAGES := trapeze tinyos selftest
+IMAGES := trapeze tinyos selftest vmx-tests
 COMMON := $(wildcard runtime/*.c runtime/*.S spec/*.c)
 trapeze_SOURCES  := $(COMMON) $(wildcard kernel/*.c kernel/dev/*.c kernel/vmx/*.[cS] kernel/svm/*.[cS])
 tinyos_SOURCES   := $(COMMON) $(wildcard guests/tinyos/*.[cS])
 selftest_SOURCES := $(COMMON) $(wildcard runtime/selftest/*.[cS])
+vmx-tests_SOURCES := $(COMMON) $(wildcard vmx-tests/*.[cS] vmx-tests/*/*.[cS])
 
 .PHONY: all
-all: $(IMAGES:%=$(BUILD)/%.elf) $(IMAGES:%=$(BUILD)/%.elf32)
+all: $(IMAGES:%=$(BUILD)/%.elf) $(IMAGES:%=$(BUILD)/%.elf32) $(BUILD)/tinyos-high.elf
 
 # $(call image,NAME): links build/NAME.elf, which GRUB loads, and the same in the 32-bit
 # container that QEMU's -kernel asks for.
@@ -36,6 +37,11 @@ $(BUILD)/$(1).elf: $$(addprefix $(BUILD)/obj/,$$(addsuffix .o,$$(basename $$($(1
 endef
 $(foreach name,$(IMAGES),$(eval $(call image,$(name))))
 include guests/tinyos/programs.mk
+
+# The same tinyos linked at 64 MiB: with stage2=off a guest runs at its own place in the host's memory.
+$(BUILD)/tinyos-high.elf: $(BUILD)/tinyos.elf
+	$(CC) $(LDFLAGS) -Wl,--defsym=IMAGE_BASE=0x4000000 -Wl,-T,runtime/image.lds -o $@ \
+		$(addprefix $(BUILD)/obj/,$(addsuffix .o,$(basename $(tinyos_SOURCES))))
 
 $(BUILD)/%.elf32: $(BUILD)/%.elf
 	$(OBJCOPY) -O elf32-i386 $< $@

@@ -97,6 +97,11 @@ const void *test_current_row(void);
 outcome test_mismatch(int line, const char *format, ...) __printf(2, 3);
 outcome test_error(int line, const char *format, ...) __printf(2, 3);
 
+/* What the CPU answered, on its way to the test. A suite passes every observation through here: the
+   tests of the tests (word forge=) falsify them one at a time, and a test that then stays green
+   would not notice a CPU that answers so. */
+uint64_t test_observe(uint64_t value);
+
 /* What a suite may provide. All may be NULL. */
 struct suite {
 	const char *name;
@@ -106,15 +111,14 @@ struct suite {
 	/* Reads a field of struct test_value, and names it. */
 	uint64_t (*read)(uint32_t field);
 	const char *(*field_name)(uint32_t field);
-	/* Replaces what happened, for the tests of the tests; else NULL. */
-	outcome (*forge)(const struct test *test, outcome happened);
 };
 
 /* The words of the command line that select and order tests: tests= order= seed= from= skip= list
    (tools/ knows what they are for). A suite's image_words start with these. */
-#define HARNESS_WORDS "tests", "order", "seed", "from", "skip", "list"
+#define HARNESS_WORDS "tests", "order", "seed", "from", "skip", "list", "forge"
 
-/* Runs the selected tests and prints the report: each test's name before it runs, so that a hang is the
+/* Runs the selected tests and prints the report (with forge=on: of the tests of the tests,
+   harness_forge.c): each test's name before it runs, so that a hang is the
    named test's, then its line. Returns 0 when nothing failed and something ran, else 1. */
 int harness_run(const struct suite *suite);
 

@@ -61,10 +61,10 @@ static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 
 static inline uint64_t rdmsr(uint32_t number)
 {
-	uint32_t low, high;
+	uint64_t low, high; /* the CPU clears their upper halves */
 
 	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
-	return (uint64_t)high << 32 | low;
+	return high << 32 | low;
 }
 
 static inline void wrmsr(uint32_t number, uint64_t value)
@@ -82,10 +82,10 @@ int wrmsr_safe(uint32_t number, uint64_t value);
 
 static inline uint64_t rdtsc(void)
 {
-	uint32_t low, high;
+	uint64_t low, high;
 
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (uint64_t)high << 32 | low;
+	return high << 32 | low;
 }
 
 #define X86_CR_ACCESSORS(n)                                                                        \
@@ -195,10 +195,10 @@ static inline void write_idtr(struct descriptor_table table)
 
 static inline uint64_t xgetbv(uint32_t index)
 {
-	uint32_t low, high;
+	uint64_t low, high;
 
 	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(index));
-	return (uint64_t)high << 32 | low;
+	return high << 32 | low;
 }
 
 static inline void xsetbv(uint32_t index, uint64_t value)

@@ -1,0 +1,39 @@
+/* The questions behind needs.def. */
+#include "vmx-tests/needs.h"
+
+#include "runtime/acpi.h"
+#include "vmx-tests/ept.h"
+
+static bool has_ept(void)
+{
+	return ept_available();
+}
+
+static bool has_unrestricted(void)
+{
+	return unrestricted_guest_available();
+}
+
+static bool has_preemption_timer(void)
+{
+	return vmx_may_set(CONTROL_WORD_PIN, PIN_PREEMPTION_TIMER);
+}
+
+static bool has_secondary(void)
+{
+	return vmx_may_set(CONTROL_WORD_PROC, PROC_ACTIVATE_SECONDARY_CONTROLS);
+}
+
+static bool has_vpid(void)
+{
+	return vmx_may_set(CONTROL_WORD_PROC2, PROC2_ENABLE_VPID);
+}
+
+static bool has_smp(void)
+{
+	return acpi.cpus > 1;
+}
+
+#define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };
+#include "vmx-tests/needs.def"
+#undef NEED
