@@ -28,7 +28,8 @@
 	(CPUID_EXT_ECX_SVM | CPUID_EXT_ECX_EXTAPIC | CPUID_EXT_ECX_OSVW | CPUID_EXT_ECX_IBS |      \
 		CPUID_EXT_ECX_SKINIT | CPUID_EXT_ECX_WDT | CPUID_EXT_ECX_PERFCTR |                 \
 		CPUID_EXT_ECX_MONITORX | CPUID_EXT_ECX_CMP_LEGACY)
-#define HIDDEN_EXT_EDX HIDDEN_1_EDX /* the low bits repeat leaf 1's */
+/* Some of the low bits repeat leaf 1's; bits 22, 28, 29 do not. */
+#define HIDDEN_EXT_EDX (CPUID_1_EDX_MCE | CPUID_1_EDX_APIC | CPUID_1_EDX_MTRR | CPUID_1_EDX_MCA)
 
 static void filter_features(struct vcpu *vcpu, struct cpuid *id)
 {

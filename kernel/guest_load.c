@@ -214,8 +214,10 @@ static int take_host_memory(struct vm *vm, const struct guest_image *image, uint
 		return report(vm, -E2BIG, "too large: the image does not fit in mem=");
 	if (limit > IDENTITY_LIMIT)
 		return report(vm, -E2BIG, "stage2=off: the guest's memory must lie below 4 GiB");
-	if (page_take(*base, vm->memory_size) == 0)
+	if (page_take(*base, vm->memory_size) == 0) {
+		vm->direct_base = *base;
 		return 0;
+	}
 	snprintf(message, sizeof(message),
 		"stage2=off: the host's memory at 0x%lx-0x%lx, where the image is linked, is not "
 		"free",

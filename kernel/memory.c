@@ -111,10 +111,21 @@ static int populate(struct vm *vm, uint64_t gpa)
 	return map_granule(vm, ALIGN_DOWN(gpa, stage2_level_bytes(level)), block, level);
 }
 
+static void free_direct(struct vm *vm)
+{
+	uint64_t page = vm->direct_base, end = vm->direct_base + vm->memory_size;
+
+	for (; vm->direct_base != 0 && page < end; page += PAGE_SIZE)
+		page_free((void *)(uintptr_t)page, PAGE_ORDER_4K);
+	vm->direct_base = 0;
+}
+
 void memory_destroy(struct vm *vm)
 {
 	struct memory_blocks *list, *next;
 	unsigned int i;
+
+	free_direct(vm);
 
 	for (list = vm->blocks; list != NULL; list = next) {
 		next = list->next;

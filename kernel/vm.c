@@ -176,8 +176,20 @@ static void receive_input(struct vm *vm)
 	vm_update_uart_irq(vm);
 }
 
+/* Without stage 2 the guest drives the real UART, whose interrupt goes nowhere: when the line could
+   have asked for one, its PIC hears it. */
+static void forward_serial_irq(struct vm *vm)
+{
+	if (in8(UART_PORT + UART_LSR) & (UART_LSR_THRE | UART_LSR_DATA)) {
+		pic_set_irq(&vm->pic, UART_IRQ, false);
+		pic_set_irq(&vm->pic, UART_IRQ, true);
+	}
+}
+
 void vm_update(struct vm *vm, uint64_t now)
 {
+	if (!vm->use_stage2)
+		forward_serial_irq(vm);
 	if (pit_update(&vm->pit, now)) {
 		pic_set_irq(&vm->pic, TIMER_IRQ, false);
 		pic_set_irq(&vm->pic, TIMER_IRQ, true);

@@ -38,6 +38,7 @@ struct vm {
 	struct stage2 stage2;
 	struct memory_blocks *blocks;
 	uint64_t pages_promised;
+	uint64_t direct_base; /* without stage 2: where in the host its memory was taken, or 0 */
 
 	struct vcpu vcpu;
 	struct pic pic;
