@@ -3,92 +3,9 @@
  */
 #include "kernel/insn.h"
 
+#include "kernel/insn_opcode.h"
 #include "kernel/vcpu.h"
 #include "runtime/errno.h"
-
-/* The letters of spec/opcodes.def. */
-enum form {
-	M = BIT(0),
-	B = BIT(1),
-	W = BIT(2),
-	Z = BIT(3),
-	V = BIT(4),
-	J = BIT(5),
-	O = BIT(6),
-	P = BIT(7),
-	S8 = BIT(8),
-	R = BIT(9),
-	D64 = BIT(10),
-	L4 = BIT(11),
-	A = BIT(12),
-	X64 = BIT(13),
-	C = BIT(14),
-	DEFINED = BIT(15),
-};
-
-/* Continue enum insn_op: what ModRM, a prefix or the mode decides. */
-enum group {
-	INSN_GROUP_1 = INSN_XOR + 1,
-	INSN_GROUP_1A,
-	INSN_GROUP_3,
-	INSN_GROUP_4,
-	INSN_GROUP_5,
-	INSN_GROUP_6,
-	INSN_GROUP_7,
-	INSN_GROUP_8,
-	INSN_GROUP_9,
-	INSN_GROUP_11,
-	INSN_GROUP_ARPL,
-	INSN_GROUP_NOP,
-	INSN_GROUP_VEX,
-	INSN_GROUPS_END
-};
-
-struct opcode {
-	uint16_t form;
-	uint8_t op; /* enum insn_op or enum group */
-};
-
-static const struct opcode map_1[256] = {
-#define OPCODE_1(first, last, op, form) [first... last] = { DEFINED | (form), INSN_##op },
-#include "spec/opcodes.def"
-};
-
-static const struct opcode map_0f[256] = {
-#define OPCODE_0F(first, last, op, form) [first... last] = { DEFINED | (form), INSN_##op },
-#include "spec/opcodes.def"
-};
-
-static const struct opcode map_0f38 = { DEFINED | M, INSN_OTHER };
-static const struct opcode map_0f3a = { DEFINED | M | B, INSN_OTHER };
-
-/* By group less INSN_GROUP_1 and ModRM.reg. */
-static const uint8_t groups[INSN_GROUPS_END - INSN_GROUP_1][8] = {
-#define GROUP(number, reg, op) [INSN_GROUP_##number - INSN_GROUP_1][reg] = INSN_##op,
-#include "spec/opcodes.def"
-};
-
-/* By the low 6 bits of ModRM. */
-static const uint8_t group_0f01[64] = {
-#define GROUP_0F01(modrm, op) [(modrm)&63] = INSN_##op,
-#include "spec/opcodes.def"
-};
-
-/* Opcode bytes that are looked at one by one. */
-enum byte {
-	OPCODE_ESCAPE = 0x0f,
-	OPCODE_ESCAPE_38 = 0x38,
-	OPCODE_ESCAPE_3A = 0x3a,
-	OPCODE_VMREAD = 0x78,
-	OPCODE_VMWRITE = 0x79,
-	OPCODE_INVEPT = 0x80,
-	OPCODE_INVVPID = 0x81,
-	PREFIX_REX = 0x40,
-	REX_B = 1,
-	REX_X = 2,
-	REX_R = 4,
-	REX_W = 8,
-};
 
 struct decoder {
 	const uint8_t *bytes;
@@ -121,46 +38,47 @@ static int64_t next_number(struct decoder *decoder, unsigned int size)
 	return (int64_t)(value << (64 - 8 * size)) >> (64 - 8 * size);
 }
 
-/* Notes byte if it is a legacy prefix ("Instruction Prefixes"). */
+/* The segment that a prefix selects, or INSN_NO_REGISTER when it is none of those. */
+static uint8_t find_override(uint8_t byte)
+{
+	static const uint8_t overrides[] = { [SEG_ES] = OPCODE_PREFIX_ES,
+		[SEG_CS] = OPCODE_PREFIX_CS,
+		[SEG_SS] = OPCODE_PREFIX_SS,
+		[SEG_DS] = OPCODE_PREFIX_DS,
+		[SEG_FS] = OPCODE_PREFIX_FS,
+		[SEG_GS] = OPCODE_PREFIX_GS };
+
+	for (uint8_t i = 0; i < ARRAY_SIZE(overrides); i++)
+		if (overrides[i] == byte)
+			return i;
+	return INSN_NO_REGISTER;
+}
+
+/* Notes byte if it is a legacy prefix ("Instruction Prefixes"); of one kind the last counts. */
 static bool note_prefix(struct decoder *decoder, uint8_t byte)
 {
 	struct insn *insn = decoder->insn;
+	uint8_t override = find_override(byte);
 
 	switch (byte) {
-	case 0x26:
-		decoder->override = SEG_ES;
-		return true;
-	case 0x2e:
-		decoder->override = SEG_CS;
-		return true;
-	case 0x36:
-		decoder->override = SEG_SS;
-		return true;
-	case 0x3e:
-		decoder->override = SEG_DS;
-		return true;
-	case 0x64:
-		decoder->override = SEG_FS;
-		return true;
-	case 0x65:
-		decoder->override = SEG_GS;
-		return true;
-	case 0x66:
+	case OPCODE_PREFIX_OPERAND:
 		decoder->operand_prefix = true;
 		return true;
-	case 0x67:
+	case OPCODE_PREFIX_ADDRESS:
 		decoder->address_prefix = true;
 		return true;
-	case 0xf0:
+	case OPCODE_PREFIX_LOCK:
 		insn->lock = true;
 		return true;
-	case 0xf2:
-	case 0xf3:
-		insn->repne = byte == 0xf2;
-		insn->rep = byte == 0xf3;
+	case OPCODE_PREFIX_REPNE:
+	case OPCODE_PREFIX_REP:
+		insn->repne = byte == OPCODE_PREFIX_REPNE;
+		insn->rep = byte == OPCODE_PREFIX_REP;
 		return true;
 	}
-	return false;
+	if (override != INSN_NO_REGISTER)
+		decoder->override = override;
+	return override != INSN_NO_REGISTER;
 }
 
 /* Reads prefixes and returns the first byte behind them. REX counts only as the last one. */
@@ -173,7 +91,7 @@ static uint8_t read_prefixes(struct decoder *decoder)
 			decoder->insn->rex = 0;
 			continue;
 		}
-		if (decoder->insn->mode != INSN_64 || (byte & 0xf0) != PREFIX_REX)
+		if (decoder->insn->mode != INSN_64 || (byte & 0xf0) != OPCODE_PREFIX_REX)
 			return byte;
 		decoder->insn->rex = byte;
 	}
@@ -185,15 +103,17 @@ static struct opcode read_opcode(struct decoder *decoder)
 	struct insn *insn = decoder->insn;
 
 	insn->opcode = read_prefixes(decoder);
-	if (insn->opcode != OPCODE_ESCAPE)
-		return map_1[insn->opcode];
-	insn->map = INSN_MAP_0F;
-	insn->opcode = next_byte(decoder);
-	if (insn->opcode != OPCODE_ESCAPE_38 && insn->opcode != OPCODE_ESCAPE_3A)
-		return map_0f[insn->opcode];
-	insn->map = insn->opcode == OPCODE_ESCAPE_38 ? INSN_MAP_0F38 : INSN_MAP_0F3A;
-	insn->opcode = next_byte(decoder);
-	return insn->map == INSN_MAP_0F38 ? map_0f38 : map_0f3a;
+	if (insn->opcode == OPCODE_ESCAPE_0F) {
+		insn->map = INSN_MAP_0F;
+		insn->opcode = next_byte(decoder);
+		if (insn->opcode == OPCODE_ESCAPE_0F38)
+			insn->map = INSN_MAP_0F38;
+		else if (insn->opcode == OPCODE_ESCAPE_0F3A)
+			insn->map = INSN_MAP_0F3A;
+		if (insn->map != INSN_MAP_0F)
+			insn->opcode = next_byte(decoder);
+	}
+	return insn_opcode(insn->map, insn->opcode);
 }
 
 /* "Operand-Size and Address-Size Attributes". */
@@ -203,7 +123,7 @@ static void set_sizes(struct decoder *decoder, unsigned int form)
 	bool is16 = (insn->mode == INSN_16) != decoder->operand_prefix;
 
 	insn->operand_size = is16 ? 2 : 4;
-	if (insn->mode == INSN_64 && (insn->rex & REX_W) && !(form & L4))
+	if (insn->mode == INSN_64 && (insn->rex & OPCODE_REX_W) && !(form & L4))
 		insn->operand_size = 8;
 	if (insn->mode == INSN_64 && (form & D64) && !decoder->operand_prefix)
 		insn->operand_size = 8;
@@ -240,12 +160,12 @@ static void read_sib(struct decoder *decoder)
 {
 	struct insn *insn = decoder->insn;
 	uint8_t sib = next_byte(decoder);
-	uint8_t index = (sib >> 3 & 7) | (insn->rex & REX_X ? 8 : 0);
+	uint8_t index = (sib >> 3 & 7) | (insn->rex & OPCODE_REX_X ? 8 : 0);
 
 	insn->scale = (uint8_t)BIT(sib >> 6);
 	if (index != GPR_RSP)
 		insn->index = index;
-	insn->base = (sib & 7) | (insn->rex & REX_B ? 8 : 0);
+	insn->base = (sib & 7) | (insn->rex & OPCODE_REX_B ? 8 : 0);
 	if ((sib & 7) == GPR_RBP && insn->mod == 0)
 		insn->base = INSN_NO_REGISTER;
 }
@@ -276,8 +196,8 @@ static void read_modrm(struct decoder *decoder, unsigned int form)
 	decoder->modrm = next_byte(decoder);
 	insn->has_modrm = true;
 	insn->mod = form & C ? 3 : decoder->modrm >> 6;
-	insn->reg = (decoder->modrm >> 3 & 7) | (insn->rex & REX_R ? 8 : 0);
-	insn->rm = (decoder->modrm & 7) | (insn->rex & REX_B ? 8 : 0);
+	insn->reg = (decoder->modrm >> 3 & 7) | (insn->rex & OPCODE_REX_R ? 8 : 0);
+	insn->rm = (decoder->modrm & 7) | (insn->rex & OPCODE_REX_B ? 8 : 0);
 	insn->memory = insn->mod != 3;
 	if (!insn->memory)
 		return;
@@ -334,10 +254,10 @@ static int resolve_group(struct decoder *decoder, uint8_t group)
 		insn->memory_size = MIN(insn->operand_size, 4);
 		return 0;
 	}
-	insn->op = groups[group - INSN_GROUP_1][insn->reg & 7];
+	insn->op = insn_group(group, insn->reg & 7);
 	if (group == INSN_GROUP_7 && !insn->memory && insn->op != INSN_SMSW &&
 		insn->op != INSN_LMSW)
-		insn->op = group_0f01[decoder->modrm & 63];
+		insn->op = insn_group_0f01(decoder->modrm);
 	return 0;
 }
 
@@ -355,7 +275,7 @@ static int resolve_op(struct decoder *decoder, const struct opcode *opcode)
 		insn->op = insn->opcode == OPCODE_INVEPT    ? INSN_INVEPT
 			   : insn->opcode == OPCODE_INVVPID ? INSN_INVVPID
 							    : INSN_OTHER;
-	if (insn->op == INSN_MOVZX || (insn->op == INSN_MOVSX))
+	if (insn->op == INSN_MOVZX || insn->op == INSN_MOVSX)
 		insn->memory_size = insn->opcode & 1 ? 2 : 1;
 	/* With a prefix these opcodes are SSE4A's, with immediates of their own. */
 	if ((insn->op == INSN_VMREAD || insn->op == INSN_VMWRITE) &&
@@ -370,7 +290,7 @@ static unsigned int immediate_size(const struct decoder *decoder, const struct o
 	const struct insn *insn = decoder->insn;
 	unsigned int form = opcode->form;
 	bool is16 = (insn->mode == INSN_16) != decoder->operand_prefix;
-	unsigned int z = is16 && !(insn->mode == INSN_64 && (insn->rex & REX_W)) ? 2 : 4;
+	unsigned int z = is16 && !(insn->mode == INSN_64 && (insn->rex & OPCODE_REX_W)) ? 2 : 4;
 
 	if (opcode->op == INSN_GROUP_3 && insn->op == INSN_TEST)
 		return insn->operand_size == 1 ? 1 : z;

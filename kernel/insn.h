@@ -111,7 +111,7 @@ enum insn_op {
 	INSN_TEST,
 	INSN_XADD,
 	INSN_XCHG,
-	INSN_XOR,
+	INSN_XOR
 };
 
 #define INSN_NO_REGISTER 0xff

@@ -1,6 +1,6 @@
 /* A guest's memory by physical and linear address, and its instructions: above all that the cached
    fetch never outlives what it was made from.
-   Links: kernel/guest_memory.c kernel/guest_walk.c kernel/insn.c
+   Links: kernel/guest_memory.c kernel/guest_walk.c kernel/insn.c kernel/insn_opcode.c
 */
 #include "tests/host/tap.h"
 

@@ -1,6 +1,6 @@
 /* The instruction decoder: lengths against the assembler's, parts and names by table, and bytes at
    random.
-   Links: kernel/insn.c tests/host/insn_samples.S
+   Links: kernel/insn.c kernel/insn_opcode.c tests/host/insn_samples.S
 */
 #include "tests/host/tap.h"
 

@@ -1,5 +1,5 @@
 /* Accesses to where a VM has no memory.
-   Links: kernel/mmio.c kernel/guest_memory.c kernel/guest_walk.c kernel/insn.c
+   Links: kernel/mmio.c kernel/guest_memory.c kernel/guest_walk.c kernel/insn.c kernel/insn_opcode.c
    kernel/insn_emulate.c
 */
 #include "tests/host/tap.h"
