@@ -1,6 +1,6 @@
 /* Why the CPU refused a VM entry: judges the current VMCS by every rule of spec/vmx_checks.def and
-   prints those that are broken, each with field, value, rule and the manual's section. What becomes
-   of the VM is left to kernel/exit.c. */
+   prints those that are broken, each with field, value, rule and the manual's section. What the CPU
+   itself said, and what becomes of the VM, is left to kernel/exit.c. */
 #include "kernel/vmx/explain.h"
 
 #include "kernel/vmx/vmx.h"
@@ -85,6 +85,13 @@ static void print_check(struct vmx_check_listener *listener, const struct vmx_ch
 	print("trapeze: explain:   Intel SDM volume 3, \"%s\"\n", vmx_check_title(check));
 }
 
+static bool failed_to_load_msr(const struct vmx_state *state)
+{
+	uint64_t reason = state->field[FIELD_EXIT_REASON];
+
+	return reason == (EXIT_REASON_ENTRY_FAILURE | EXIT_REASON_ENTRY_FAILURE_MSR_LOADING);
+}
+
 /* A failed load is no rule's fault: it names the entry of the MSR-load area, counted from 1
    ("Loading MSRs"). */
 static void print_msr_load(const struct vmx_state *state)
@@ -103,30 +110,13 @@ static void print_msr_load(const struct vmx_state *state)
 		msr_name(index) ? msr_name(index) : "unknown", (unsigned long long)value);
 }
 
-/* What the CPU itself said of the failed entry. Returns its exit reason, or 0 for VMfailValid. */
-static uint64_t print_failure(const struct vmx_state *state)
-{
-	uint64_t reason = state->field[FIELD_EXIT_REASON];
-
-	if (reason & EXIT_REASON_ENTRY_FAILURE) {
-		reason &= EXIT_REASON_BASIC;
-		print("trapeze: explain: the VM entry failed: %s, qualification %llu\n",
-			vmx_exit_reason_name(reason),
-			(unsigned long long)state->field[FIELD_EXIT_QUALIFICATION]);
-		return reason;
-	}
-	print("trapeze: explain: the VM entry failed: %s\n",
-		vmx_error_text(state->field[FIELD_VM_INSTRUCTION_ERROR]));
-	return 0;
-}
-
 void vmx_explain(struct vcpu *vcpu)
 {
 	struct vmx_check_listener printer = { print_check };
 	struct vmx_state state;
 
 	vmx_explain_read(&state);
-	if (print_failure(&state) == EXIT_REASON_ENTRY_FAILURE_MSR_LOADING)
+	if (failed_to_load_msr(&state))
 		print_msr_load(&state);
 	if (vmx_checks_run(&state, VMX_CHECK_ALL, &printer) == 0)
 		print("trapeze: explain: no rule of \"VM Entries\" is found broken\n");
