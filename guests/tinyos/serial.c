@@ -26,6 +26,10 @@ static uint16_t port;
 static unsigned int burst; /* bytes that an empty transmitter takes */
 static bool transmitting;  /* an interrupt will come when the transmitter is empty */
 
+/* True once an interrupt has come. While none has, the driver polls: with stage2=off Trapeze passes
+   the UART through to its guest, but not its interrupts. */
+static bool interrupts_come;
+
 static unsigned int ring_used(const struct ring *ring)
 {
 	return ring->put - ring->taken;
@@ -57,6 +61,14 @@ static void wait_empty(void)
 		cpu_pause();
 }
 
+static void poll_transmitter(void)
+{
+	while (ring_used(&transmit) > 0) {
+		wait_empty();
+		fill_transmitter();
+	}
+}
+
 static void take_received(void)
 {
 	while (in8(port + UART_LSR) & UART_LSR_DATA) {
@@ -67,10 +79,6 @@ static void take_received(void)
 	}
 	thread_wake(&receive);
 }
-
-/* True once an interrupt has come. While none has, the driver polls: with stage2=off Trapeze passes
-   the UART through to its guest, but not its interrupts. */
-static bool interrupts_come;
 
 /* The line is edge-triggered: every cause must be gone before it can rise again. */
 static void handle_interrupt(void)
@@ -124,10 +132,8 @@ void serial_write(const char *text, size_t bytes)
 	}
 	if (!transmitting)
 		fill_transmitter();
-	while (port != 0 && !interrupts_come && ring_used(&transmit) > 0) {
-		wait_empty();
-		fill_transmitter();
-	}
+	if (!interrupts_come)
+		poll_transmitter();
 	critical_leave(on);
 }
 
