@@ -76,7 +76,7 @@ class Error:
             result = boot_image(name, platform, boot, limit=30,
                                 **{"loader": loader, **self.machine})
         complaints = [] if result.end == "failed" and "status" in result.detail else [
-            f"it ended: {result}"]
+            f"it ended: {result}; {result.log}"]
         if not any(re.search(f"^{self.image}: error: .*{self.message}", line)
                    for line in result.lines):
             complaints.append(f"no such error: {self.message}; it said:\n"
@@ -90,7 +90,7 @@ ERRORS = (
     Error("no-vmx", "neither VT-x", platforms=BOCHS, machine={"model": "athlon64_venice"}),
     Error("no-svm", "neither VT-x", platforms=TCG, machine={"model": "qemu64,-svm"}),
     Error("no-ept", "EPT", platforms=BOCHS, machine={"model": "core2_penryn_t9600"}),
-    Error("no-unrestricted-guest", "unrestricted", platforms=BOCHS,
+    Error("no-unrestricted-guest", "PROC2_UNRESTRICTED_GUEST", platforms=BOCHS,
           machine={"model": "corei5_lynnfield_750"}),
     Error("no-npt", "nested paging", platforms=TCG, machine={"model": "max,-npt"}),
     Error("no-guest", "no guest", guests=()),

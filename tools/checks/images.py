@@ -2,9 +2,12 @@
 guests at once, and the discs that GRUB boots."""
 
 import re
+import sys
 from dataclasses import dataclass, field
 
-from trapeze import build_folder, demo, image, ktap
+import pexpect
+
+from trapeze import ROOT, demo, image, ktap
 from trapeze.boot import Boot
 from trapeze.platforms import PLATFORMS, Machine
 from trapeze.session import Session
@@ -16,6 +19,11 @@ BOTH = ("bochs-intel", "tcg-amd")
 def verdict(name, complaints):
     """One outcome from a list of complaints."""
     return [Outcome(name, FAILED if complaints else PASSED, "\n".join(complaints))]
+
+
+def bad_end(result):
+    """A complaint about an end, with the console's last lines."""
+    return "\n".join([f"it ended: {result}; {result.log}", *result.lines[-6:]])
 
 
 def boot_image(name, platform, boot, limit=60, **machine):
@@ -38,7 +46,7 @@ class Selftest:
         """An outcome for each of its tests, and one for its end."""
         name = f"image/{self.name}/{platform}"
         result = boot_image(name, platform, Boot(image("selftest"), self.words), **self.machine)
-        end = [] if result.passed else [f"it ended: {result}"]
+        end = [] if result.passed else [bad_end(result)]
         return [*ktap.outcomes(result.lines, name), *verdict(f"{name}/end", end)]
 
 
@@ -48,6 +56,7 @@ class Guests:
 
     name: str
     guests: str
+    prefixed: bool = True  # a guest that owns the serial port prints without the hypervisor
     platforms: tuple = BOTH
     words: str = ""
     machine: dict = field(default_factory=dict)
@@ -59,12 +68,18 @@ class Guests:
         guests = demo.parse_guests(self.guests, 1)
         boot = demo.boot_of(guests, self.words, interactive=False)
         result = boot_image(name, platform, boot, **self.machine)
-        complaints = [] if result.passed else [f"it ended: {result}"]
-        complaints += demo.missing(guests, result.lines)
+        return verdict(name, [bad_end(result)] if not result.passed
+                       else self.complaints(guests, result.lines))
+
+    def complaints(self, guests, lines):
+        """What is missing on the console of a run that passed."""
+        found = demo.missing(guests, lines) if self.prefixed else demo.missing_lines(lines)
         for guest in guests:
-            if f"trapeze: vm {guest.name} powered off, status 0" not in result.lines:
-                complaints.append(f"guest {guest.name} did not power off")
-        return verdict(name, complaints)
+            for line in (f"trapeze: vm {guest.name} powered off, status 0",
+                         f"exits of vm {guest.name}:"):
+                if line not in lines:
+                    found.append(f"not printed: {line}")
+        return found
 
 
 RUNS = (
@@ -88,7 +103,7 @@ RUNS = (
     Guests("pages-4k", "tinyos:pages=4K"),
     Guests("pages-2m", "tinyos:pages=2M"),
     Guests("pages-1g", "tinyos:pages=1G,mem=1G", machine={"memory": 3072}, seconds=8),
-    Guests("stage2-off", "tinyos-high", words="stage2=off"),
+    Guests("stage2-off", "tinyos-high", prefixed=False, words="stage2=off"),
     Guests("short-slices", "tinyos tinyos", words="slice=500"),
 )
 
@@ -110,9 +125,10 @@ def same_as_guest(platform):
     native = boot_image(f"{name}-native", platform, Boot(image("tinyos"), script))
     guest = boot_image(f"{name}-guest", platform,
                        demo.boot_of(demo.parse_guests("tinyos", 1) , "", False))
-    complaints = [f"{what} ended: {result}" for what, result in
-                  (("native", native), ("guest", guest)) if not result.passed]
-    complaints += [f"native {complaint}" for complaint in demo.missing_lines(native.lines)]
+    complaints = [bad_end(result) for result in (native, guest) if not result.passed]
+    if complaints:
+        return verdict(name, complaints)
+    complaints = [f"native {complaint}" for complaint in demo.missing_lines(native.lines)]
     one = without_machine_lines(native.lines)
     other = without_machine_lines(demo.lines_of("a", guest.lines))
     for process in sorted({*one, *other}):
@@ -131,14 +147,46 @@ def guest_that_dies(platform):
     result = boot_image(name, platform, boot)
     complaints = demo.missing([good], result.lines)
     if result.end != "failed":
-        complaints.append(f"it ended: {result}")
-    for line in ("trapeze: vm good powered off, status 0", "[bad] *** PANIC: on purpose"):
-        if line not in result.lines:
+        complaints.append(bad_end(result))
+    for line in ("trapeze: vm good powered off, status 0", "[bad] *** PANIC: on purpose",
+                 "trapeze: vm bad powered off, status 1"):
+        if not any(said.startswith(line) for said in result.lines):
             complaints.append(f"not printed: {line}")
     return verdict(name, complaints)
 
 
+def shell_in_a_terminal(platform):
+    """`make run` in a pseudo-terminal: the shell answers to typing, Ctrl-A c changes the console,
+    and Ctrl-A x is the hypervisor's."""
+    name = f"run/shell/{platform}"
+    on, cpu = platform.split("-")
+    child = pexpect.spawn(sys.executable, [str(ROOT / "tools/run.py"), "--on", on, "--cpu", cpu],
+                          timeout=40, encoding="utf-8", dimensions=(24, 200))
+    try:
+        for keys, answer in TYPED:
+            child.send(keys)
+            child.expect(answer)
+        child.expect(pexpect.EOF)
+    except pexpect.ExceptionPexpect:
+        return verdict(name, [f"typed {keys!r}, expected {answer!r}, came {child.before[-500:]!r}"])
+    finally:
+        child.close(force=True)
+    return verdict(name, [] if child.exitstatus == 0 else [f"exit status {child.exitstatus}"])
+
+
+# What a person types, and what must then come.
+TYPED = (
+    ("", "tinyos> "),
+    ("run echo typed\r", r"\] typed\r\n(.*\n)*tinyos> "),
+    ("run sieve 1000\r", "168 primes below 1000"),
+    ("\x01c", ""),
+    ("\r", "tinyos> "),
+    ("run echo other\r", r"\] other"),
+    ("\x01x", r"\*\*\* END [\s\S]*run: passed"),
+)
+
 EXTRAS = (
+    ("run/shell", shell_in_a_terminal, 10),
     ("image/tinyos-same-as-guest", same_as_guest, 6),
     ("run/one-of-two-dies", guest_that_dies, 5),
 )
