@@ -17,13 +17,12 @@ static const uint8_t elcr_fixed_edge[] = {
 /* The input of highest priority in mask, or NO_INPUT: the search starts after the lowest one. */
 static int find_highest(const struct pic_chip *chip, uint8_t mask)
 {
-	for (unsigned int i = 1; mask && i <= 8; i++) {
-		unsigned int input = (chip->lowest + i) & 7;
+	unsigned int first = (chip->lowest + 1) & 7;
+	unsigned int rotated = mask >> first | mask << (8 - first);
 
-		if (mask & BIT(input))
-			return (int)input;
-	}
-	return NO_INPUT;
+	if (!mask)
+		return NO_INPUT;
+	return (int)(((unsigned int)__builtin_ctz(rotated) + first) & 7);
 }
 
 /* How far input is from the highest priority, 0 ... 7. */

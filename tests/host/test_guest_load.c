@@ -1,5 +1,6 @@
 /* What a loaded guest finds: its segments, the Multiboot information, and its first registers.
-   Links: kernel/guest_load.c kernel/guest_memory.c kernel/guest_walk.c kernel/insn.c kernel/insn_opcode.c
+   Links: kernel/guest_load.c kernel/guest_memory.c kernel/guest_walk.c kernel/insn.c
+   kernel/insn_opcode.c
 */
 #include "tests/host/tap.h"
 

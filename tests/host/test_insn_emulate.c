@@ -1,5 +1,6 @@
 /* Emulated instructions against this host's own CPU: each is run on both with the same registers
-   and memory, and must leave the same. Links: kernel/insn.c kernel/insn_opcode.c kernel/insn_emulate.c
+   and memory, and must leave the same. Links: kernel/insn.c kernel/insn_opcode.c
+   kernel/insn_emulate.c
 */
 #define _GNU_SOURCE
 #include "tests/host/tap.h"
