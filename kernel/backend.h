@@ -174,6 +174,11 @@ struct backend {
 
 	/* Prints, for a refused entry, every rule of the manual that the state breaks. */
 	void (*explain)(struct vcpu *vcpu);
+
+	/* Breaks the state of vcpu, created and ready to be entered, in many ways, one at a time, and
+	   looks whether the hardware refuses and explain() would name the right rule. Prints a line for
+	   each; returns the number that went wrong. vcpu is as it was. */
+	int (*explain_test)(struct vcpu *vcpu);
 };
 
 extern const struct backend vmx_backend, svm_backend;

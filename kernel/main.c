@@ -25,10 +25,11 @@ const char image_name[] = "trapeze";
 const char *const image_words[] = { "stage2", "console", "slice", "stats", "bench", "selftest", NULL };
 
 struct options {
-	bool stage2, stats, bench;
-	char selftest[16];
+	bool stage2, stats, bench, explain_test;
 };
 
+static struct options options;
+static unsigned int selftest_failures;
 static bool vms_created; /* the other CPUs wait for it */
 static unsigned int cpus_finished;
 
@@ -57,23 +58,30 @@ static void parse_slice(void)
 	sched_set_slice(microseconds);
 }
 
-static struct options parse_options(void)
+static void parse_options(void)
 {
-	struct options options = { .stage2 = choice("stage2", "on", "off", true),
+	options = (struct options){ .stage2 = choice("stage2", "on", "off", true),
 		.stats = choice("stats", "on", "off", true) };
 	char value[8];
 
 	terminal_init(choice("console", "lines", "focus", true) ? TERMINAL_LINES : TERMINAL_FOCUS);
 	parse_slice();
 	options.bench = boot_word(boot.cmdline, "bench", value, sizeof(value)) == 0;
-	boot_word(boot.cmdline, "selftest", options.selftest, sizeof(options.selftest));
-	return options;
+	options.explain_test = choice("selftest", "explain", "none", false);
 }
 
 /* The APIC's timer and the wake-up IPI only end a HLT or a guest's slice: nothing else to do. */
 static void acknowledge(struct trap_frame *frame)
 {
 	apic_eoi();
+}
+
+/* selftest=explain: with the first guest's state, before it runs; the guest then runs as ever. */
+static int explain_test(struct vcpu *vcpu)
+{
+	switched_load(vcpu);
+	backend->load(vcpu);
+	return backend->explain_test(vcpu);
 }
 
 /* Each CPU turns virtualization on, starts its own guests, runs them, and cleans up behind them. */
@@ -87,6 +95,8 @@ static void run_cpu(void)
 	for (i = number; i < vm_count; i += smp_cpus)
 		if (vm_start(vm_list[i]) != 0)
 			image_error("vm %s could not be started", vm_list[i]->name);
+	if (options.explain_test && number == 0)
+		selftest_failures = (unsigned int)explain_test(&vm_list[0]->vcpu);
 	sched_run();
 	for (i = number; i < vm_count; i += smp_cpus)
 		vm_release(vm_list[i]);
@@ -104,18 +114,18 @@ static void run_other_cpu(unsigned int number)
 }
 
 /* Prints how it went; 0 when every guest powered off with status 0 or the user ended them. */
-static int report(const struct options *options)
+static int report(void)
 {
 	unsigned int i;
-	int failed = 0;
+	int failed = selftest_failures > 0;
 
 	for (i = 0; i < vm_count; i++) {
-		if (options->stats)
+		if (options.stats)
 			stats_print(vm_list[i]);
 		if (vm_list[i]->state == VM_DIED || vm_list[i]->status != 0)
 			failed = 1;
 	}
-	if (options->bench)
+	if (options.bench)
 		print("bench: boot_to_guest %lu\n", stats_first_entry - boot.entry_tsc);
 	return failed;
 }
@@ -126,13 +136,13 @@ static void dump_ring(void)
 }
 
 /* Runs the guests; returns what to end with. */
-static int run(const struct options *options)
+static int run(void)
 {
 	uint64_t free_pages;
 	int failed;
 
 	smp_start(boot.modules, run_other_cpu);
-	if (vm_create_all(options->stage2, smp_cpus) != 0)
+	if (vm_create_all(options.stage2, smp_cpus) != 0)
 		return 1;
 	print("trapeze: %s, %u CPU%s, %u guest%s\n", backend->name, smp_cpus,
 		smp_cpus == 1 ? "" : "s", vm_count, vm_count == 1 ? "" : "s");
@@ -141,7 +151,7 @@ static int run(const struct options *options)
 	run_cpu();
 	while (__atomic_load_n(&cpus_finished, __ATOMIC_ACQUIRE) < smp_cpus)
 		cpu_pause();
-	failed = report(options);
+	failed = report();
 	if (page_free_count() != free_pages) {
 		print("trapeze: error: %ld pages were not given back\n",
 			(int64_t)(free_pages - page_free_count()));
@@ -152,12 +162,11 @@ static int run(const struct options *options)
 
 void image_main(void)
 {
-	struct options options = parse_options();
-
+	parse_options();
 	panic_hook = dump_ring;
 	trap_set_handler(APIC_VECTOR_TIMER, acknowledge);
 	trap_set_handler(APIC_VECTOR_WAKE, acknowledge);
 	if (backend_choose(options.stage2) != 0)
 		power_end(1);
-	power_end(run(&options));
+	power_end(run());
 }

@@ -1,6 +1,7 @@
 /* Creating a vCPU: its VMCS with the host state to come back to, the guest state of a CPU after
    reset, and the controls. What changes while it runs is left to guest.c and event.c. */
 #include "kernel/vmx/bitmap.h"
+#include "kernel/vmx/explain.h"
 #include "kernel/vmx/control.h"
 #include "kernel/vmx/vmx.h"
 #include "kernel/vm.h"
@@ -27,6 +28,7 @@ const struct backend vmx_backend = {
 	.stage2_flush = vmx_stage2_flush,
 	.exit_name = vmx_exit_name,
 	.explain = vmx_explain,
+	.explain_test = vmx_explain_test,
 };
 
 /* VMCLEAR leaves fields undefined: writes 0 to all that the CPU has and that can be written. */
