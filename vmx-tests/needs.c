@@ -2,6 +2,7 @@
 #include "vmx-tests/needs.h"
 
 #include "runtime/acpi.h"
+#include "spec/cpuid.h"
 #include "vmx-tests/ept.h"
 
 static bool has_ept(void)
@@ -32,6 +33,16 @@ static bool has_vpid(void)
 static bool has_smp(void)
 {
 	return acpi.cpus > 1;
+}
+
+static bool has_xsave(void)
+{
+	return cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_XSAVE;
+}
+
+static bool has_smx(void)
+{
+	return cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_SMX;
 }
 
 #define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };

@@ -8,4 +8,11 @@
 #include "vmx-tests/needs.def"
 #undef NEED
 
+/* need_<WORD>_<NAME>: the control may be 1, e.g. need_PROC2_RDSEED_EXITING; need_clear_<WORD>_<NAME>:
+   it may be 0. */
+#define CONTROL(word, bit, name, citation)                                                         \
+	extern const struct test_need need_##word##_##name, need_clear_##word##_##name;
+#include "spec/vmx_controls.def"
+#undef CONTROL
+
 #endif
