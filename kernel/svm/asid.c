@@ -1,5 +1,6 @@
-/* Address space identifiers ("TLB Control"): which guest's translations in a CPU's TLB are whose, and
-   when they must be forgotten. The tables that they come from are stage2.c's. */
+/* Address space identifiers ("TLB Control"): which guest's translations in a CPU's TLB are whose,
+   and when they must be forgotten. The tables that they come from are stage2.c's. */
+#include "kernel/guest_memory.h"
 #include "kernel/svm/svm.h"
 
 /* When a CPU's ASIDs have run out, all of them are given away anew, and the next VMRUN forgets
@@ -16,14 +17,19 @@ void svm_asid_load(struct svm_vcpu *svm)
 		pcpu->next_asid = 1; /* 0 is the host's */
 	}
 	svm->asid_generation = pcpu->generation;
-	svm->vmcb->guest_asid = pcpu->next_asid++;
+	svm->vmcb.guest_asid = pcpu->next_asid++;
 	svm_asid_flush(svm);
 }
 
-/* An ASID that is new to its vCPU may have been another's in an old generation, so each vCPU flushes
-   its own when it gets it: there is no need to flush all at a generation's begin. */
-enum svm_tlb_control svm_asid_flush_command(struct svm_vcpu *svm)
+/* Whoever changed a register or a table that translations depend on, or gave the vCPU an ASID that
+   another may have had in an old generation, has this called before the next VMRUN ("TLB Flush").
+ */
+void svm_asid_order_flush(struct vcpu *vcpu)
 {
-	svm->flushed = *svm->flush;
-	return svm->features & SVM_EDX_FLUSH_BY_ASID ? TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_FLUSH_ALL;
+	struct svm_vcpu *svm = vcpu->svm;
+
+	svm->flushed = __atomic_load_n(svm->flush, __ATOMIC_ACQUIRE);
+	svm->vmcb.tlb_control = svm->features & SVM_EDX_FLUSH_BY_ASID ? TLB_CONTROL_FLUSH_ASID
+								      : TLB_CONTROL_FLUSH_ALL;
+	guest_fetch_cache_forget(&vcpu->fetch);
 }

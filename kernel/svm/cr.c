@@ -7,22 +7,23 @@
 /* What insn works with, as kernel/insn.h has it. */
 static void collect_state(struct vcpu *vcpu, struct insn_state *state)
 {
-	const struct svm_vmcb *vmcb = vcpu->svm->vmcb;
+	const struct svm_vmcb *vmcb = &vcpu->svm->vmcb;
 
 	__builtin_memcpy(state->gpr, vcpu->gpr, sizeof(state->gpr));
 	state->gpr[GPR_RSP] = vmcb->rsp;
 	state->rip = vmcb->rip;
 	state->rflags = vmcb->rflags;
 	for (unsigned int i = SEG_ES; i <= SEG_GS; i++)
-		state->segment_base[i] =
-			i < SEG_FS && svm_is_64bit(vmcb) ? 0 : svm_get(vcpu, REG_SEGMENT(i, PART_BASE));
+		state->segment_base[i] = i < SEG_FS && svm_is_64bit(vmcb)
+						 ? 0
+						 : svm_get(vcpu, REG_SEGMENT(i, PART_BASE));
 }
 
 /* The memory operand cannot be reached: the guest gets what the instruction would have got. */
 static void become_fault(struct vcpu *vcpu, struct exit *exit, const struct guest_fault *fault)
 {
 	if (fault->vector == VECTOR_PF)
-		vcpu->svm->vmcb->cr2 = fault->address;
+		vcpu->svm->vmcb.cr2 = fault->address;
 	exit->kind = EXIT_EXCEPTION;
 	exit->len = 0;
 	exit->exception = (struct event){
@@ -75,7 +76,7 @@ static void complete_smsw(struct vcpu *vcpu, struct exit *exit, const struct ins
 		insn_set_register(insn, &state, insn->rm, insn->operand_size, cr0);
 		vcpu->gpr[insn->rm] = state.gpr[insn->rm];
 		if (insn->rm == GPR_RSP)
-			vcpu->svm->vmcb->rsp = state.gpr[GPR_RSP];
+			vcpu->svm->vmcb.rsp = state.gpr[GPR_RSP];
 	}
 	if (error == 0) {
 		svm_advance(vcpu, exit);

@@ -4,15 +4,15 @@
 
 /* "Segment State in the VMCB": attributes are the rights of VT-x with the gap between bits 7 and 12
    closed, and a segment that cannot be used is one that is not present. */
-#define RIGHTS_HIGH	BITS(15, 12)
-#define RIGHTS_SHIFT	4 /* from the VMCB's high attributes to VT-x' */
-#define RIGHTS_UNUSABLE BIT(16)
+#define RIGHTS_HIGH      BITS(15, 12)
+#define RIGHTS_SHIFT     4 /* from the VMCB's high attributes to VT-x' */
+#define RIGHTS_UNUSABLE  BIT(16)
 #define RIGHTS_DPL_SHIFT 5
 
 static uint64_t rights_of(uint16_t attributes)
 {
-	uint64_t rights = (attributes & SVM_SEGMENT_LOW) |
-			  (attributes & SVM_SEGMENT_HIGH) << RIGHTS_SHIFT;
+	uint64_t rights = (attributes & SVM_SEGMENT_LOW) | (attributes & SVM_SEGMENT_HIGH)
+								   << RIGHTS_SHIFT;
 
 	return attributes & SVM_SEGMENT_P ? rights : rights | RIGHTS_UNUSABLE;
 }
@@ -26,14 +26,20 @@ static uint16_t attributes_of(uint64_t rights)
 
 /* The VMCB's name for each segment. */
 static const uint8_t segments[SEGMENTS] = {
-	[SEG_ES] = SVM_ES, [SEG_CS] = SVM_CS, [SEG_SS] = SVM_SS,     [SEG_DS] = SVM_DS,
-	[SEG_FS] = SVM_FS, [SEG_GS] = SVM_GS, [SEG_LDTR] = SVM_LDTR, [SEG_TR] = SVM_TR,
+	[SEG_ES] = SVM_ES,
+	[SEG_CS] = SVM_CS,
+	[SEG_SS] = SVM_SS,
+	[SEG_DS] = SVM_DS,
+	[SEG_FS] = SVM_FS,
+	[SEG_GS] = SVM_GS,
+	[SEG_LDTR] = SVM_LDTR,
+	[SEG_TR] = SVM_TR,
 };
 
 /* The privilege level is CPL's, never a segment's ("Segment State in the VMCB"); for VT-x, whose
    form the neutral code uses, it is SS's DPL. */
-static uint64_t get_segment(const struct svm_vmcb *vmcb, enum segment number,
-	enum segment_part part)
+static uint64_t get_segment(
+	const struct svm_vmcb *vmcb, enum segment number, enum segment_part part)
 {
 	const struct svm_segment *segment = &vmcb->segment[segments[number]];
 	uint64_t rights;
@@ -48,14 +54,14 @@ static uint64_t get_segment(const struct svm_vmcb *vmcb, enum segment number,
 	default:
 		rights = rights_of(segment->attributes);
 		if (number == SEG_SS)
-			rights = (rights & ~SVM_SEGMENT_DPL) |
-				 (uint64_t)vmcb->cpl << RIGHTS_DPL_SHIFT;
+			rights = (rights & ~SVM_SEGMENT_DPL) | (uint64_t)vmcb->cpl
+								       << RIGHTS_DPL_SHIFT;
 		return rights;
 	}
 }
 
-static void set_segment(struct svm_vmcb *vmcb, enum segment number, enum segment_part part,
-	uint64_t value)
+static void set_segment(
+	struct svm_vmcb *vmcb, enum segment number, enum segment_part part, uint64_t value)
 {
 	struct svm_segment *segment = &vmcb->segment[segments[number]];
 
@@ -99,10 +105,11 @@ static const uint8_t fields[REG_SEGMENTS] = {
 
 uint64_t svm_get(struct vcpu *vcpu, enum reg reg)
 {
-	const struct svm_vmcb *vmcb = vcpu->svm->vmcb;
+	const struct svm_vmcb *vmcb = &vcpu->svm->vmcb;
 
 	if (reg >= REG_SEGMENTS)
-		return get_segment(vmcb, (reg - REG_SEGMENTS) / PARTS, (reg - REG_SEGMENTS) % PARTS);
+		return get_segment(
+			vmcb, (reg - REG_SEGMENTS) / PARTS, (reg - REG_SEGMENTS) % PARTS);
 	switch (reg) {
 	case REG_RIP: /* the ones most asked for, without a look at the tables */
 		return vmcb->rip;
@@ -133,17 +140,18 @@ static void update_long_mode(struct svm_vmcb *vmcb)
 static void set_cr0(struct svm_vcpu *svm, uint64_t value)
 {
 	svm->hidden_cr0 = value & (CR0_CD | CR0_NW);
-	svm_intercept(svm->vmcb, INTERCEPT_CR_READ + 0, svm->hidden_cr0 != 0);
-	svm->vmcb->cr0 = value & ~(CR0_CD | CR0_NW);
-	update_long_mode(svm->vmcb);
+	svm_intercept(&svm->vmcb, INTERCEPT_CR_READ + 0, svm->hidden_cr0 != 0);
+	svm->vmcb.cr0 = value & ~(CR0_CD | CR0_NW);
+	update_long_mode(&svm->vmcb);
 }
 
 void svm_set(struct vcpu *vcpu, enum reg reg, uint64_t value)
 {
-	struct svm_vmcb *vmcb = vcpu->svm->vmcb;
+	struct svm_vmcb *vmcb = &vcpu->svm->vmcb;
 
 	if (reg >= REG_SEGMENTS) {
-		set_segment(vmcb, (reg - REG_SEGMENTS) / PARTS, (reg - REG_SEGMENTS) % PARTS, value);
+		set_segment(
+			vmcb, (reg - REG_SEGMENTS) / PARTS, (reg - REG_SEGMENTS) % PARTS, value);
 		return;
 	}
 	switch (reg) {
@@ -165,26 +173,35 @@ void svm_set(struct vcpu *vcpu, enum reg reg, uint64_t value)
 		svm_asid_flush(vcpu->svm);
 }
 
-/* Beyond RIP: what the CPU does at the end of each instruction. */
-void svm_advance(struct vcpu *vcpu, const struct exit *exit)
+/* The end of an instruction that was single-stepped, or resumed with breakpoints held back. */
+static void end_traced_instruction(struct vcpu *vcpu)
 {
-	struct svm_vmcb *vmcb = vcpu->svm->vmcb;
-	uint64_t rip = vmcb->rip + exit->len;
+	struct svm_vmcb *vmcb = &vcpu->svm->vmcb;
 
-	vmcb->rip = svm_is_64bit(vmcb) ? rip : (uint32_t)rip;
-	vmcb->interrupt_shadow = 0;
 	vmcb->rflags &= ~RFLAGS_RF;
-	if (unlikely(vmcb->rflags & RFLAGS_TF)) {
+	if (vmcb->rflags & RFLAGS_TF) {
 		vmcb->dr6 |= DR6_BS;
 		vcpu_inject_exception(vcpu, VECTOR_DB, 0);
 	}
 }
 
-/* A virtual interrupt that never arrives: the intercept of VINTR ends the run at the moment when the
-   guest would take it, whatever its task priority is ("Virtual Interrupt Intercept"). */
+/* Beyond RIP: what the CPU does at the end of each instruction. */
+void svm_advance(struct vcpu *vcpu, const struct exit *exit)
+{
+	struct svm_vmcb *vmcb = &vcpu->svm->vmcb;
+	uint64_t rip = vmcb->rip + exit->len;
+
+	vmcb->rip = svm_is_64bit(vmcb) ? rip : (uint32_t)rip;
+	vmcb->interrupt_shadow = 0;
+	if (unlikely(vmcb->rflags & (RFLAGS_RF | RFLAGS_TF)))
+		end_traced_instruction(vcpu);
+}
+
+/* A virtual interrupt that never arrives: the intercept of VINTR ends the run at the moment when
+   the guest would take it, whatever its task priority is ("Virtual Interrupt Intercept"). */
 void svm_irq_window(struct vcpu *vcpu, bool wanted)
 {
-	struct svm_vmcb *vmcb = vcpu->svm->vmcb;
+	struct svm_vmcb *vmcb = &vcpu->svm->vmcb;
 
 	if (wanted)
 		vmcb->v_intr |= V_INTR_IRQ | V_INTR_IGN_TPR;

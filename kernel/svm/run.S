@@ -1,7 +1,11 @@
-/* The world switch between the hypervisor and a guest. VMRUN and #VMEXIT switch what a CPU needs at
-   once; VMLOAD and VMSAVE the segments and MSRs that are left; general-purpose registers are ours. */
+/* The world switch between the hypervisor and a guest. VMRUN and #VMEXIT switch what a CPU needs
+   at once; VMLOAD and VMSAVE the segments and MSRs that are left; general-purpose registers are
+   ours. */
 
-/* Offsets in struct vcpu: enum gpr. RAX is in the VMCB, RSP too. */
+#include "kernel/svm/svm.h"
+
+/* Offsets in struct vcpu: enum gpr. The guest's RSP is in the VMCB. */
+#define GPR_RAX (0 * 8)
 #define GPR_RCX (1 * 8)
 #define GPR_RDX (2 * 8)
 #define GPR_RBX (3 * 8)
@@ -10,7 +14,8 @@
 #define GPR_RDI (7 * 8)
 #define GPR_R(n) ((n) * 8)
 
-/* void svm_run(struct vcpu *vcpu, struct svm_vmcb *vmcb, struct svm_vmcb *host) */
+/* void svm_run(struct vcpu *vcpu, struct svm_vcpu *svm, struct exit *exit). The VMCB is the first
+   page of svm. */
 	.text
 	.globl svm_run
 svm_run:
@@ -20,15 +25,18 @@ svm_run:
 	pushq %r13
 	pushq %r14
 	pushq %r15
-	pushq %rdx			/* host, for VMLOAD */
+	pushq %rdx			/* exit, for svm_decode() */
 	pushq %rdi			/* vcpu */
-	movq %rsi, %rax			/* the operand of VMLOAD, VMRUN and VMSAVE */
 
-	/* GIF := 0: from here until STGI nothing can interrupt the host, for its FS, GS, TR and system-call
-	   MSRs are about to be the guest's. With V_INTR_MASKING, IF at VMRUN decides whether a physical
-	   interrupt ends the run: so it is 1, and has no other effect while GIF is 0. */
+	/* GIF := 0: from here until STGI nothing can interrupt the host, for its FS, GS, TR and
+	   system-call MSRs are about to be the guest's. With V_INTR_MASKING, IF at VMRUN decides
+	   whether a physical interrupt ends the run: so it is 1, and has no other effect while GIF
+	   is 0. */
 	clgi
 	sti
+	movq GPR_RAX(%rdi), %rax	/* the guest's RAX goes through the VMCB */
+	movq %rax, SVM_VCPU_RAX(%rsi)
+	movq %rsi, %rax			/* the operand of VMLOAD, VMRUN and VMSAVE */
 	vmload %rax
 	movq GPR_RCX(%rdi), %rcx
 	movq GPR_RDX(%rdi), %rdx
@@ -64,17 +72,21 @@ svm_run:
 	movq %r14, GPR_R(14)(%rdi)
 	movq %r15, GPR_R(15)(%rdi)
 	popq GPR_RDI(%rdi)
-	popq %rax			/* host */
+	movq %rax, %rsi			/* svm */
+	movq SVM_VCPU_RAX(%rsi), %rax
+	movq %rax, GPR_RAX(%rdi)
+	movq SVM_VCPU_HOST(%rsi), %rax
 	vmload %rax
 	cli
 	stgi				/* a pending NMI is taken here; interrupts wait for IF */
 
+	popq %rdx			/* exit */
 	popq %r15
 	popq %r14
 	popq %r13
 	popq %r12
 	popq %rbx
 	popq %rbp
-	ret
+	jmp svm_decode			/* (vcpu, svm, exit) */
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,6 +1,7 @@
 /* Creating a vCPU: its VMCB with the guest state of a CPU after reset, and the controls. What
    changes while it runs is left to guest.c and event.c. */
 #include "kernel/svm/control.h"
+#include "kernel/svm/explain.h"
 #include "kernel/svm/svm.h"
 #include "kernel/vm.h"
 #include "runtime/errno.h"
@@ -24,14 +25,15 @@ const struct backend svm_backend = {
 	.irq_window = svm_irq_window,
 	.stage2_flush = svm_stage2_flush,
 	.explain = svm_explain,
+	.explain_test = svm_explain_test,
 };
 
 /* Segment attributes after reset ("Processor Initialization State"): present, accessed. */
 #define ATTRIBUTES_CODE (SVM_SEGMENT_P | SVM_SEGMENT_S | 11) /* execute, read, accessed */
 #define ATTRIBUTES_DATA (SVM_SEGMENT_P | SVM_SEGMENT_S | 3)  /* read, write, accessed */
-#define ATTRIBUTES_LDT	(SVM_SEGMENT_P | 2)
-#define ATTRIBUTES_TSS	(SVM_SEGMENT_P | 11) /* 32-bit or 64-bit TSS, busy */
-#define LIMIT_64K	0xffff
+#define ATTRIBUTES_LDT  (SVM_SEGMENT_P | 2)
+#define ATTRIBUTES_TSS  (SVM_SEGMENT_P | 11) /* 32-bit or 64-bit TSS, busy */
+#define LIMIT_64K       0xffff
 
 struct vmcb_value {
 	enum svm_vmcb_index field;
@@ -71,7 +73,7 @@ static const struct vmcb_value reset_state[] = {
 static void write_guest_state(struct vcpu *vcpu)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(reset_state); i++)
-		svm_vmcb_write(vcpu->svm->vmcb, reset_state[i].field, reset_state[i].value);
+		svm_vmcb_write(&vcpu->svm->vmcb, reset_state[i].field, reset_state[i].value);
 	svm_set(vcpu, REG_EFER, 0);
 	svm_set(vcpu, REG_CR0, CR0_CD | CR0_NW | CR0_ET);
 	svm_set(vcpu, REG_CR4, 0);
@@ -79,29 +81,24 @@ static void write_guest_state(struct vcpu *vcpu)
 
 int svm_vcpu_create(struct vcpu *vcpu)
 {
-	struct svm_vcpu *svm = page_alloc_zeroed(PAGE_ORDER_4K);
+	struct svm_vcpu *svm = page_alloc_zeroed(SVM_VCPU_ORDER);
 	bool stage2 = vcpu->vm->use_stage2;
 
 	if (!svm)
 		return -ENOMEM;
-	svm->vmcb = page_alloc_zeroed(PAGE_ORDER_4K);
-	if (!svm->vmcb) {
-		page_free(svm, PAGE_ORDER_4K);
-		return -ENOMEM;
-	}
 	svm->pcpu = svm_pcpu_this();
+	svm->host = svm->pcpu->host;
 	svm->features = cpuid(CPUID_EXT_SVM, 0).edx;
 	svm->flush = stage2 ? &vcpu->vm->stage2.flush : &svm->no_stage2_flush;
 	vcpu->svm = svm;
-	svm_control_write(svm->vmcb, stage2, (uint64_t)vcpu->vm->stage2.root);
+	svm_control_write(&svm->vmcb, stage2, (uint64_t)vcpu->vm->stage2.root);
 	write_guest_state(vcpu);
 	return 0;
 }
 
 void svm_vcpu_destroy(struct vcpu *vcpu)
 {
-	page_free(vcpu->svm->vmcb, PAGE_ORDER_4K);
-	page_free(vcpu->svm, PAGE_ORDER_4K);
+	page_free(vcpu->svm, SVM_VCPU_ORDER);
 	vcpu->svm = NULL;
 }
 
@@ -109,5 +106,5 @@ void svm_load(struct vcpu *vcpu)
 {
 	svm_asid_load(vcpu->svm);
 	/* The timer may have fired for somebody else: arm it anew. */
-	vcpu->svm->pcpu->armed = 0;
+	vcpu->svm->armed = 0;
 }
