@@ -8,10 +8,11 @@ _Static_assert((int)EVENT_EXCEPTION == (int)SVM_EVENT_EXCEPTION, "numbered as in
 _Static_assert((int)EVENT_SOFTWARE == (int)SVM_EVENT_SOFTWARE, "numbered as in the VMCB");
 
 /* "Event Injection". In real mode no exception has an error code. INT1, INT3 and INTO are
-   exceptions here; like INTn they push the address after the instruction, which must be RIP then. */
+   exceptions here; like INTn they push the address after the instruction, which must be RIP then.
+ */
 void svm_event_inject(struct vcpu *vcpu)
 {
-	struct svm_vmcb *vmcb = vcpu->svm->vmcb;
+	struct svm_vmcb *vmcb = &vcpu->svm->vmcb;
 	const struct event *event = &vcpu->inject;
 	uint64_t type = event->type, word = EVENT_VALID | event->vector;
 
@@ -24,7 +25,7 @@ void svm_event_inject(struct vcpu *vcpu)
 	word |= type << EVENT_TYPE_SHIFT;
 	if (event->has_error && (vmcb->cr0 & CR0_PE))
 		word |= EVENT_HAS_ERROR | (uint64_t)event->error << EVENT_ERROR_SHIFT;
-	vcpu->svm->eventinj = word;
+	vmcb->eventinj = word;
 	vcpu->inject.valid = false;
 }
 
@@ -43,8 +44,9 @@ static bool is_raised_again(uint64_t event)
    is behind its instruction already. */
 void svm_event_put_back(struct vcpu *vcpu)
 {
-	uint64_t event = vcpu->svm->vmcb->exitintinfo;
-	bool was_injected = (uint32_t)event == (uint32_t)vcpu->svm->eventinj;
+	uint64_t event = vcpu->svm->vmcb.exitintinfo;
+	const struct svm_entered *entered = &vcpu->svm->entered;
+	bool was_injected = entered->known && (uint32_t)event == (uint32_t)entered->eventinj;
 
 	if (!was_injected && is_raised_again(event))
 		return;

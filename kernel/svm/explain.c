@@ -34,12 +34,24 @@ static void read_pdpes(struct svm_state *state)
 		memcpy(state->pdpe, (const void *)address, sizeof(state->pdpe));
 }
 
+/* Puts back what the CPU has overwritten. */
+static void restore_entered(struct svm_vmcb *vmcb, const struct svm_entered *entered)
+{
+	if (!entered->known)
+		return;
+	vmcb->eventinj = entered->eventinj;
+	vmcb->efer = entered->efer;
+	vmcb->cs = entered->cs;
+	memcpy(&vmcb->byte[offsetof(struct svm_vmcb, cr4)], entered->registers,
+		sizeof(entered->registers));
+}
+
 void svm_explain_read(struct svm_state *state, struct vcpu *vcpu)
 {
 	static const struct svm_cpuid_source this_cpu = { read_cpuid };
 
-	state->vmcb = *vcpu->svm->vmcb;
-	state->vmcb.eventinj = vcpu->svm->eventinj; /* the CPU clears the field at each exit */
+	state->vmcb = vcpu->svm->vmcb;
+	restore_entered(&state->vmcb, &vcpu->svm->entered);
 	svm_cpu_read(&state->cpu, &this_cpu);
 	state->cpu.host_cr0 = read_cr0();
 	state->cpu.u_cet = 0;
@@ -73,6 +85,7 @@ void svm_explain(struct vcpu *vcpu)
 		i = svm_check_next(state, i + 1), broken++)
 		print_check(&svm_checks[i], state);
 	if (broken == 0)
-		print("trapeze: explain: no rule that the manual gives for VMRUN is found broken\n");
+		print("trapeze: explain: no rule that the manual gives for VMRUN is found "
+		      "broken\n");
 	page_free(state, STATE_ORDER);
 }

@@ -8,9 +8,9 @@
 /* Saves what the last entry of vcpu was tried with, and the facts of this CPU, to *state. */
 void svm_explain_read(struct svm_state *state, struct vcpu *vcpu);
 
-/* Breaks the VMCB of vcpu, which must be loaded and ready to be entered, in one way after the other,
-   enters it, and compares what the explainer finds with a table written from the manual. Prints
-   one line per row. Returns the number of rows that failed; the VMCB is as it was. */
+/* Breaks the VMCB of vcpu, which must be loaded and ready to be entered, in one way after the
+   other, enters it, and compares what the explainer finds with a table written from the manual.
+   Prints one line per row. Returns the number of rows that failed; the VMCB is as it was. */
 int svm_explain_test(struct vcpu *vcpu);
 
 #endif

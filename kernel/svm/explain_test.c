@@ -1,5 +1,5 @@
-/* The explainer's self-test: breaks a good state in each of the ways of a table, lets the CPU refuse
-   it, and looks whether exactly the right rule is found broken. The rows are those that the
+/* The explainer's self-test: breaks a good state in each of the ways of a table, lets the CPU
+   refuse it, and looks whether exactly the right rule is found broken. The rows are those that the
    known platforms refuse; rules that need other means are tested on the host. */
 #include "kernel/svm/explain.h"
 #include "kernel/svm/svm.h"
@@ -15,14 +15,24 @@ struct change {
 
 struct row {
 	const char *name;
-	struct change change[3];
+	struct change change[4];
 	struct event event; /* to inject, if valid */
 	enum svm_check_index broken;
 };
 
 /* In long mode: the guest as it starts has neither paging nor EFER.LME. */
-#define LONG_MODE { VMCB_EFER, 0, EFER_LME | EFER_LMA }
-#define PAGING	  { VMCB_CR0, 0, CR0_PE | CR0_PG }
+#define LONG_MODE                                                                                  \
+	{                                                                                          \
+		VMCB_EFER, 0, EFER_LME | EFER_LMA                                                  \
+	}
+#define PAGING                                                                                     \
+	{                                                                                          \
+		VMCB_CR0, 0, CR0_PE | CR0_PG                                                       \
+	}
+#define PAE                                                                                        \
+	{                                                                                          \
+		VMCB_CR4, 0, CR4_PAE                                                               \
+	}
 #define BEYOND_PHYSICAL BIT(52) /* no CPU has more address bits */
 
 static const struct row rows[] = {
@@ -31,8 +41,8 @@ static const struct row rows[] = {
 		.broken = SVM_CHECK_cr0_nw_without_cd },
 	{ "cr0-bit-32", { { VMCB_CR0, 0, BIT(32) } }, .broken = SVM_CHECK_cr0_high },
 	{ "cr0-bit-63", { { VMCB_CR0, 0, BIT(63) } }, .broken = SVM_CHECK_cr0_high },
-	{ "cr3-beyond-physical",
-		{ { VMCB_CR3, 0, BEYOND_PHYSICAL }, LONG_MODE, PAGING }, .broken = SVM_CHECK_cr3_mbz },
+	{ "cr3-beyond-physical", { { VMCB_CR3, 0, BEYOND_PHYSICAL }, LONG_MODE, PAGING, PAE },
+		.broken = SVM_CHECK_cr3_mbz },
 	{ "cr4-bit-15", { { VMCB_CR4, 0, BIT(15) } }, .broken = SVM_CHECK_cr4_mbz },
 	{ "cr4-bit-63", { { VMCB_CR4, 0, BIT(63) } }, .broken = SVM_CHECK_cr4_mbz },
 	{ "dr6-bit-32", { { VMCB_DR6, 0, BIT(32) } }, .broken = SVM_CHECK_dr6_high },
@@ -41,11 +51,13 @@ static const struct row rows[] = {
 	{ "efer-bit-63", { { VMCB_EFER, 0, BIT(63) } }, .broken = SVM_CHECK_efer_mbz },
 	{ "long-mode-without-pae", { { VMCB_CR4, CR4_PAE, 0 }, LONG_MODE, PAGING },
 		.broken = SVM_CHECK_long_mode_needs_pae },
-	{ "long-mode-without-pe",
-		{ { VMCB_CR0, CR0_PE, CR0_PG }, LONG_MODE, { VMCB_CR4, 0, CR4_PAE } },
+	{ "long-mode-without-pe", { { VMCB_CR0, CR0_PE, CR0_PG }, LONG_MODE, PAE },
 		.broken = SVM_CHECK_long_mode_needs_pe },
-	{ "vmrun-not-intercepted",
-		{ { VMCB_INTERCEPT_VECTOR4, BIT(INTERCEPT_VMRUN % 32), 0 } },
+	{ "cs-l-and-d",
+		{ { VMCB_CS_ATTRIBUTES, 0, SVM_SEGMENT_L | SVM_SEGMENT_DB }, LONG_MODE, PAGING,
+			PAE },
+		.broken = SVM_CHECK_cs_l_and_d },
+	{ "vmrun-not-intercepted", { { VMCB_INTERCEPT_VECTOR4, BIT(INTERCEPT_VMRUN % 32), 0 } },
 		.broken = SVM_CHECK_vmrun_intercept },
 	{ "asid-0", { { VMCB_GUEST_ASID, BITS(31, 0), 0 } }, .broken = SVM_CHECK_asid_not_zero },
 	{ "iopm-beyond-physical", { { VMCB_IOPM_BASE_PA, 0, BEYOND_PHYSICAL } },
@@ -63,14 +75,14 @@ static const struct row rows[] = {
 		.broken = SVM_CHECK_event_vector },
 };
 
-/* Interrupts and ticks must not end the attempt, and a state that is not refused must not run on. */
-#define ATTEMPT_TICKS 100000
+/* A state that is not refused must not run on for long; and an interrupt may come first. */
+#define ATTEMPT_TICKS 10000000
+#define ATTEMPTS      3
 
-/* Breaks the state and tries to enter. Returns the exit's kind; the attempt is saved in *state. */
-static enum exit_kind try_row(struct vcpu *vcpu, const struct row *row, struct svm_state *state)
+/* Sets what the row says. */
+static void break_state(struct vcpu *vcpu, const struct row *row)
 {
-	struct svm_vmcb *vmcb = vcpu->svm->vmcb;
-	struct exit exit;
+	struct svm_vmcb *vmcb = &vcpu->svm->vmcb;
 
 	for (size_t i = 0; i < ARRAY_SIZE(row->change); i++) {
 		const struct change *change = &row->change[i];
@@ -78,10 +90,28 @@ static enum exit_kind try_row(struct vcpu *vcpu, const struct row *row, struct s
 
 		svm_vmcb_write(vmcb, change->field, (value & ~change->clear) | change->set);
 	}
+	svm_asid_flush(vcpu->svm); /* as svm_set() does */
 	vcpu->inject = row->event;
 	vcpu->deadline = rdtsc() + ATTEMPT_TICKS;
-	svm_enter(vcpu, &exit);
-	svm_explain_read(state, vcpu);
+}
+
+/* Tries to enter with the state that the row describes, and saves the attempt in *state. Returns
+   the exit's kind; vcpu and VMCB are as they were. */
+static enum exit_kind try_row(
+	struct vcpu *vcpu, const struct row *row, struct svm_state *state, struct svm_vmcb *good)
+{
+	struct vcpu saved = *vcpu;
+	struct exit exit = { .kind = EXIT_TICK };
+
+	*good = vcpu->svm->vmcb;
+	for (int i = 0; i < ATTEMPTS && (exit.kind == EXIT_TICK || exit.kind == EXIT_INTERRUPT);
+		i++) {
+		break_state(vcpu, row);
+		svm_enter(vcpu, &exit);
+		svm_explain_read(state, vcpu);
+		vcpu->svm->vmcb = *good;
+		*vcpu = saved;
+	}
 	return exit.kind;
 }
 
@@ -109,24 +139,15 @@ int svm_explain_test(struct vcpu *vcpu)
 {
 	struct svm_state *state = page_alloc(1);
 	struct svm_vmcb *good = page_alloc(PAGE_ORDER_4K);
-	struct vcpu saved = *vcpu;
 	int failures = 0;
 
 	if (!state || !good) {
 		print("explain: FAILED: no memory\n");
-		failures = 1;
-		goto out;
+		failures++;
 	}
-	*good = *vcpu->svm->vmcb;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		enum exit_kind kind = try_row(vcpu, &rows[i], state);
-
-		if (!judge_row(&rows[i], kind, state))
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && state && good; i++)
+		if (!judge_row(&rows[i], try_row(vcpu, &rows[i], state, good), state))
 			failures++;
-		*vcpu->svm->vmcb = *good;
-		*vcpu = saved;
-	}
-out:
 	page_free(good, PAGE_ORDER_4K);
 	page_free(state, 1);
 	return failures;
