@@ -77,8 +77,8 @@ static bool cr0_high(const struct svm_state *state)
 
 static bool cr3_mbz(const struct svm_state *state)
 {
-	return implies(is_long_mode(state),
-		(VMCB(cr3) & (CR3_LONG_MBZ | physical_reserved(state))) == 0);
+	return implies(
+		is_long_mode(state), (VMCB(cr3) & (CR3_LONG_MBZ | physical_reserved(state))) == 0);
 }
 
 static bool cr4_mbz(const struct svm_state *state)
@@ -146,8 +146,8 @@ static bool s_cet_reserved(const struct svm_state *state)
 
 static bool cet_needs_wp(const struct svm_state *state)
 {
-	return implies(has_shadow_stacks(state) && (VMCB(cr4) & CR4_CET),
-		(VMCB(cr0) & CR0_WP) != 0);
+	return implies(
+		has_shadow_stacks(state) && (VMCB(cr4) & CR4_CET), (VMCB(cr0) & CR0_WP) != 0);
 }
 
 static bool shadow_stack_in_v86(const struct svm_state *state)
@@ -216,16 +216,16 @@ static bool event_type(const struct svm_state *state)
 	uint64_t defined = BIT(SVM_EVENT_INTR) | BIT(SVM_EVENT_NMI) | BIT(SVM_EVENT_EXCEPTION) |
 			   BIT(SVM_EVENT_SOFTWARE);
 
-	return implies((VMCB(eventinj) & EVENT_VALID) != 0,
-		(defined & BIT(event_type_of(state))) != 0);
+	return implies(
+		(VMCB(eventinj) & EVENT_VALID) != 0, (defined & BIT(event_type_of(state))) != 0);
 }
 
 static bool event_vector(const struct svm_state *state)
 {
 	unsigned int vector = VMCB(eventinj) & EVENT_VECTOR;
 
-	return implies(injects_exception(state),
-		vector < 32 && (EXCEPTION_VECTORS & BIT(vector)) != 0);
+	return implies(
+		injects_exception(state), vector < 32 && (EXCEPTION_VECTORS & BIT(vector)) != 0);
 }
 
 /* INTO and BOUND do not exist in 64-bit mode, so neither do their exceptions. */
@@ -274,8 +274,8 @@ static bool g_pat_types(const struct svm_state *state)
 
 static bool sss_needs_np(const struct svm_state *state)
 {
-	bool enabled = (VMCB(nested_control) & NESTED_SSS_CHECK) &&
-		       has_feature(state, SVM_EDX_SSS_CHECK);
+	bool enabled =
+		(VMCB(nested_control) & NESTED_SSS_CHECK) && has_feature(state, SVM_EDX_SSS_CHECK);
 
 	return implies(enabled, uses_nested_paging(state));
 }
@@ -284,8 +284,7 @@ static bool sss_needs_np(const struct svm_state *state)
 
 static bool x2avic_needs_avic(const struct svm_state *state)
 {
-	bool enabled = (VMCB(v_intr) & V_INTR_X2AVIC_ENABLE) &&
-		       has_feature(state, SVM_EDX_X2AVIC);
+	bool enabled = (VMCB(v_intr) & V_INTR_X2AVIC_ENABLE) && has_feature(state, SVM_EDX_X2AVIC);
 
 	return implies(enabled, (VMCB(v_intr) & V_INTR_AVIC_ENABLE) != 0);
 }
@@ -404,8 +403,8 @@ static void read_leaf(const struct svm_cpuid_source *source, uint32_t leaf, uint
 }
 
 /* The bits that none of the table's rows offers. */
-static uint64_t reserved_bits(const struct svm_cpuid_source *source,
-	const struct feature_bit *bits, size_t count)
+static uint64_t reserved_bits(
+	const struct svm_cpuid_source *source, const struct feature_bit *bits, size_t count)
 {
 	uint64_t offered = 0;
 	uint32_t regs[4];

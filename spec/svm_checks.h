@@ -1,6 +1,6 @@
-/* VMRUN's checks as data: the rules of spec/svm_checks.def with their predicates over a saved state.
-   Pure functions of values, for the kernel, the suites and the host's tests alike; what to do about
-   a broken rule is left to the caller. */
+/* VMRUN's checks as data: the rules of spec/svm_checks.def with their predicates over a saved
+   state. Pure functions of values, for the kernel, the suites and the host's tests alike; what to
+   do about a broken rule is left to the caller. */
 #ifndef SPEC_SVM_CHECKS_H
 #define SPEC_SVM_CHECKS_H
 
@@ -9,10 +9,10 @@
 /* What the CPU is and how it runs at the time of the VMRUN. */
 struct svm_cpu {
 	uint8_t physical_width; /* bits of a physical address */
-	bool long_mode;		/* supports it */
-	uint64_t cr4_reserved;	/* bits that must be zero */
+	bool long_mode;         /* supports it */
+	uint64_t cr4_reserved;  /* bits that must be zero */
 	uint64_t efer_reserved;
-	uint32_t nasid;	       /* CPUID Fn8000_000A EBX; 0: not known */
+	uint32_t nasid;        /* CPUID Fn8000_000A EBX; 0: not known */
 	uint32_t features;     /* ... EDX: SVM_EDX_* */
 	uint32_t features_ecx; /* ... ECX: SVM_ECX_* */
 	uint64_t host_cr0;
@@ -52,8 +52,8 @@ enum svm_check_index {
 
 struct svm_check {
 	const char *id;
-	const char *rule; /* what must hold */
-	uint8_t section;		 /* enum svm_check_section */
+	const char *rule;                /* what must hold */
+	uint8_t section;                 /* enum svm_check_section */
 	uint8_t field[SVM_CHECK_FIELDS]; /* enum svm_vmcb_index; VMCB_NONE after the last */
 	bool (*holds)(const struct svm_state *state);
 };
@@ -64,8 +64,8 @@ extern const struct svm_check svm_checks[SVM_CHECKS];
 /* The title of a row's section. */
 const char *svm_check_section(const struct svm_check *check);
 
-/* The lowest-numbered row from `first` on that the state breaks, or SVM_CHECKS. So one loop visits all:
-   for (i = svm_check_next(state, 0); i < SVM_CHECKS; i = svm_check_next(state, i + 1)) */
+/* The lowest-numbered row from `first` on that the state breaks, or SVM_CHECKS. So one loop visits
+   all: for (i = svm_check_next(state, 0); i < SVM_CHECKS; i = svm_check_next(state, i + 1)) */
 unsigned int svm_check_next(const struct svm_state *state, unsigned int first);
 
 #endif

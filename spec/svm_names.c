@@ -18,7 +18,7 @@ _Static_assert(sizeof(struct svm_segment) == 16, "a segment register takes 16 by
 static __unused bool is_in_a_field(unsigned int byte)
 {
 	switch (byte) {
-#define VMCB_FIELD(name, NAME, offset, type, title) case (offset) ... (offset) + sizeof(type) - 1:
+#define VMCB_FIELD(name, NAME, offset, type, title) case (offset)...(offset) + sizeof(type) - 1:
 #include "spec/svm_vmcb.def"
 		return true;
 	}
@@ -49,7 +49,7 @@ void svm_vmcb_write(struct svm_vmcb *vmcb, enum svm_vmcb_index field, uint64_t v
 }
 
 const struct svm_intercept_row svm_intercept_rows[SVM_INTERCEPT_ROWS] = {
-#define INTERCEPT(vector, bit, name, title) { #name, INTERCEPT_##name, 1, title },
+#define INTERCEPT(vector, bit, name, title)         { #name, INTERCEPT_##name, 1, title },
 #define INTERCEPTS(vector, bit, count, name, title) { #name, INTERCEPT_##name, (count), title },
 #include "spec/svm_intercepts.def"
 };
@@ -68,7 +68,7 @@ const char *svm_exit_name(uint64_t exitcode)
 	case VMEXIT_##name:                                                                        \
 		return "VMEXIT_" #name;
 #define INTERCEPTS(vector, bit, count, name, title)                                                \
-	case VMEXIT_##name ... VMEXIT_##name + (count) - 1:                                        \
+	case VMEXIT_##name... VMEXIT_##name + (count)-1:                                           \
 		return "VMEXIT_" #name;
 #include "spec/svm_intercepts.def"
 #define EXIT_CODE(code, name, title)                                                               \

@@ -13,14 +13,15 @@ static const uint8_t intercepts[] = {
 	INTERCEPT_INIT,
 	/* A machine check is the machine's: it must not end up in a guest. */
 	INTERCEPT_EXCP + VECTOR_MC,
-	/* A guest whose handler of one of these raises it again would never reach an instruction's end,
-	   and no interrupt of the host's would get through. */
+	/* A guest whose handler of one of these raises it again would never reach an instruction's
+	   end, and no interrupt of the host's would get through. */
 	INTERCEPT_EXCP + VECTOR_DB,
 	INTERCEPT_EXCP + VECTOR_AC,
 	/* The guest can take an interrupt: only with V_INTR_IRQ, see svm_irq_window(). */
 	INTERCEPT_VINTR,
 	INTERCEPT_SHUTDOWN,
-	/* What the hypervisor answers. Reads of CR0 only while they would show too little: guest.c. */
+	/* What the hypervisor answers. Reads of CR0 only while they would show too little: guest.c.
+	 */
 	INTERCEPT_CPUID,
 	INTERCEPT_HLT,
 	INTERCEPT_IOIO,

@@ -1,5 +1,5 @@
-/* Turning AMD-V on and off on a CPU ("Enabling SVM"), and telling why where it cannot be. Guests are
-   left to vcpu.c. */
+/* Turning AMD-V on and off on a CPU ("Enabling SVM"), and telling why where it cannot be. Guests
+   are left to vcpu.c. */
 #include "kernel/svm/on.h"
 
 #include "kernel/svm/permission.h"
@@ -53,12 +53,14 @@ int svm_on_check(const struct svm_on_registers *registers, bool stage2)
 		return -ENODEV;
 	}
 	if (svm_on_vm_cr(registers->vm_cr, &wanted)) {
-		print("trapeze: error: firmware has locked AMD-V off; look for it in the BIOS set-up%s\n",
+		print("trapeze: error: firmware has locked AMD-V off; look for it in the BIOS "
+		      "set-up%s\n",
 			registers->svm_edx & SVM_EDX_SVML ? " (a key can unlock it)" : "");
 		return -EPERM;
 	}
 	if ((registers->svm_eax & SVM_EAX_REVISION) == 0 || registers->svm_ebx < 2) {
-		print("trapeze: error: this CPU's AMD-V has no address space identifier for a guest\n");
+		print("trapeze: error: this CPU's AMD-V has no address space identifier for a "
+		      "guest\n");
 		return -ENODEV;
 	}
 	if (stage2 && !(registers->svm_edx & SVM_EDX_NP)) {

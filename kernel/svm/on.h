@@ -20,9 +20,9 @@ void svm_on_read_registers(struct svm_on_registers *registers);
    as struct backend's check() says, after printing each reason. */
 int svm_on_check(const struct svm_on_registers *registers, bool stage2);
 
-/* What VM_CR must hold for EFER.SVME to be settable ("VM_CR MSR (C001_0114h)"), given what it holds:
-   without SVMDIS, which can be cleared while LOCK is 0.
-   Returns 0, or -EPERM when SVM is disabled and locked so. */
+/* What VM_CR must hold for EFER.SVME to be settable ("VM_CR MSR (C001_0114h)"), given what it
+   holds: without SVMDIS, which can be cleared while LOCK is 0. Returns 0, or -EPERM when SVM is
+   disabled and locked so. */
 int svm_on_vm_cr(uint64_t value, uint64_t *wanted);
 
 #endif

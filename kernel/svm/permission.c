@@ -14,14 +14,21 @@ static uint8_t msrs_but_pat[MSRPM_BYTES] __aligned(4096);
 
 /* Each is loaded and saved by VMLOAD and VMSAVE, or switched in software between vCPUs. */
 static const uint32_t passed_msrs[] = {
-	MSR_IA32_FS_BASE,      MSR_IA32_GS_BASE,      MSR_IA32_KERNEL_GS_BASE,
-	MSR_IA32_STAR,	       MSR_IA32_LSTAR,	      MSR_IA32_CSTAR,
-	MSR_IA32_FMASK,	       MSR_IA32_SYSENTER_CS,  MSR_IA32_SYSENTER_ESP,
-	MSR_IA32_SYSENTER_EIP, MSR_IA32_TSC_AUX,
+	MSR_IA32_FS_BASE,
+	MSR_IA32_GS_BASE,
+	MSR_IA32_KERNEL_GS_BASE,
+	MSR_IA32_STAR,
+	MSR_IA32_LSTAR,
+	MSR_IA32_CSTAR,
+	MSR_IA32_FMASK,
+	MSR_IA32_SYSENTER_CS,
+	MSR_IA32_SYSENTER_ESP,
+	MSR_IA32_SYSENTER_EIP,
+	MSR_IA32_TSC_AUX,
 };
 
-/* Clears `rights` (MSRPM_READ, MSRPM_WRITE) of an MSR in the map: such accesses then pass. The MSR is in
-   one of the ranges that the map covers ("MSR Permissions Map"). */
+/* Clears `rights` (MSRPM_READ, MSRPM_WRITE) of an MSR in the map: such accesses then pass. The MSR
+   is in one of the ranges that the map covers ("MSR Permissions Map"). */
 static void pass_msr(uint8_t *map, uint32_t msr, uint64_t rights)
 {
 	static const uint32_t first[MSRPM_RANGES] = MSRPM_RANGE_FIRST;
@@ -31,7 +38,7 @@ static void pass_msr(uint8_t *map, uint32_t msr, uint64_t rights)
 
 		if (index < MSRPM_RANGE_MSRS)
 			map[range * MSRPM_RANGE_BYTES + index / 4] &=
-				(uint8_t)~(rights << (index % 4 * 2));
+				(uint8_t) ~(rights << (index % 4 * 2));
 	}
 }
 
@@ -50,7 +57,8 @@ void svm_permission_init(void)
 		pass_port(io_com1, port);
 	for (size_t i = 0; i < ARRAY_SIZE(passed_msrs); i++)
 		pass_msr(msrs, passed_msrs[i], MSRPM_READ | MSRPM_WRITE);
-	/* Without nested paging there is no PAT but the host's ("Combining Memory Types, MTRRs"). */
+	/* Without nested paging there is no PAT but the host's ("Combining Memory Types, MTRRs").
+	 */
 	memcpy(msrs_but_pat, msrs, sizeof(msrs));
 	pass_msr(msrs, MSR_IA32_PAT, MSRPM_READ | MSRPM_WRITE);
 }

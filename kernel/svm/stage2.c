@@ -1,13 +1,13 @@
-/* How nested page tables are written ("Nested Paging"): as the host's own long-mode tables are. What
-   is mapped where is left to kernel/memory.c, the walk to kernel/stage2.c. */
+/* How nested page tables are written ("Nested Paging"): as the host's own long-mode tables are.
+   What is mapped where is left to kernel/memory.c, the walk to kernel/stage2.c. */
 #include "kernel/stage2.h"
 
 #include "kernel/svm/svm.h"
 #include "runtime/x86.h"
 #include "spec/cpuid.h"
 
-/* Every access of a guest is a user access to these tables ("Nested Table Walk"). Accessed and dirty
-   are set beforehand, so that the CPU need not write them. */
+/* Every access of a guest is a user access to these tables ("Nested Table Walk"). Accessed and
+   dirty are set beforehand, so that the CPU need not write them. */
 #define ENTRY_ALL (PTE_P | PTE_U | PTE_A)
 
 static uint64_t write_leaf(uint64_t hpa, uint64_t rights, unsigned int level)
