@@ -142,7 +142,6 @@ static void read_features(struct vmx_cpu *cpu, const struct vmx_source *source)
 	cpu->sgx = features[EBX] & FEATURES_EBX_SGX;
 	cpu->rtm = features[EBX] & FEATURES_EBX_RTM;
 	cpu->bus_lock_detection = features[ECX] & FEATURES_ECX_BUSLOCK;
-	cpu->cet = (features[ECX] & FEATURES_ECX_SHSTK) || (features[EDX] & FEATURES_EDX_IBT);
 	cpu->lam = features1[EAX] & FEATURES1_EAX_LAM;
 	cpu->debugctl = debugctl_bits(cpu);
 	cpu->s_cet = s_cet_bits(features);

@@ -16,7 +16,7 @@ struct vmx_cpu {
 	bool ia32e;             /* runs in IA-32e mode: IA32_EFER.LMA is 1 */
 	bool in_smm;            /* runs in system-management mode */
 	bool tracing;           /* IA32_RTIT_CTL.TraceEn is 1 */
-	bool sgx, rtm, bus_lock_detection, cet, lam;
+	bool sgx, rtm, bus_lock_detection, lam;
 	/* The bits that are not reserved in these MSRs. */
 	uint64_t debugctl, efer, perf_global_ctrl, bndcfgs, rtit_ctl, lbr_ctl, s_cet;
 	uint64_t current_vmcs; /* physical address of the current VMCS */

@@ -89,7 +89,6 @@ static struct vmx_state RICH = {
 		.sgx = true,
 		.rtm = true,
 		.bus_lock_detection = true,
-		.cet = true,
 		.debugctl = 0xffc7,
 		.efer = 0xd01,
 		.perf_global_ctrl = 0x000100070000000f,
