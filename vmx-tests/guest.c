@@ -64,7 +64,7 @@ static void write_controls(void)
 	}
 }
 
-static void write_host(void)
+void guest_set_host(void)
 {
 	struct descriptor_table gdtr = read_gdtr(), idtr = read_idtr();
 	const uint64_t *tss = (const uint64_t *)(uintptr_t)(gdtr.base + SELECTOR_TSS);
@@ -139,7 +139,7 @@ void guest_reset(void)
 	launched = false;
 	write_zeroes();
 	write_controls();
-	write_host();
+	guest_set_host();
 	write_guest();
 	guest_tables_reset();
 	ept_reset();

@@ -15,6 +15,9 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
    preemption timer as watchdog where there is one. Called by the harness before each test. */
 void guest_reset(void);
 
+/* Writes the calling CPU's state into the host-state area; guest_reset() has done it for CPU 0. */
+void guest_set_host(void);
+
 /* Where the guest's 64-bit code starts: code() with RDI = guest_gpr[RDI]; when it returns, the guest executes
    VMCALL. Sets RIP and RSP. */
 void guest_set_code(void (*code)(void));
