@@ -6,13 +6,12 @@ import struct
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
 
 from trapeze import image
 from trapeze.boot import Boot, Module
-
-from .images import BOTH, boot_image, verdict
 from trapeze.testing import Job
+
+from .images import BOCHS, BOTH, TCG, boot_image, verdict
 
 ELF_MACHINE, ELF_ENTRY, ELF_SEGMENTS = 18, 24, 32  # offsets in an ELF64 header
 SEGMENT_SIZE = 56
@@ -83,8 +82,6 @@ class Error:
                               + "\n".join(result.lines[-5:]))
         return verdict(name, complaints)
 
-
-TCG, BOCHS = ("tcg-amd",), ("bochs-intel",)
 
 ERRORS = (
     Error("no-vmx", "neither VT-x", platforms=BOCHS, machine={"model": "athlon64_venice"}),

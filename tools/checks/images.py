@@ -11,9 +11,9 @@ from trapeze import ROOT, demo, image, ktap
 from trapeze.boot import Boot
 from trapeze.platforms import PLATFORMS, Machine
 from trapeze.session import Session
-from trapeze.testing import FAILED, PASSED, Job, Outcome
+from trapeze.testing import FAILED, PASSED, SKIPPED, Job, Outcome
 
-BOTH = ("bochs-intel", "tcg-amd")
+BOTH, BOCHS, TCG = ("bochs-intel", "tcg-amd"), ("bochs-intel",), ("tcg-amd",)
 
 
 def verdict(name, complaints):
@@ -50,16 +50,45 @@ class Selftest:
         return [*ktap.outcomes(result.lines, name), *verdict(f"{name}/end", end)]
 
 
+EXPLAIN_LINE = re.compile(r"explain: (.*?):? ?\b(ok|FAILED|skipped)\b:? ?(.*)")
+EXPLAIN_STATUS = {"ok": PASSED, "FAILED": FAILED, "skipped": SKIPPED}
+EXPLAIN_AT_LEAST = 10
+
+
+@dataclass(frozen=True)
+class Explain:
+    """The explainer against the CPU: states that the CPU refuses, each broken in one way."""
+
+    name: str
+    platforms: tuple = BOTH
+    machine: dict = field(default_factory=dict)
+    seconds: float = 4
+
+    def run(self, platform):
+        """An outcome for each state, and one for the whole."""
+        name = f"explain/{self.name}/{platform}"
+        boot = demo.boot_of(demo.parse_guests("tinyos", 1), "selftest=explain", False)
+        result = boot_image(name, platform, boot, **self.machine)
+        found = [Outcome(f"{name}/{match[1]}", EXPLAIN_STATUS[match[2]], match[3])
+                 for match in map(EXPLAIN_LINE.fullmatch, result.lines) if match]
+        good = sum(outcome.status == PASSED for outcome in found)
+        complaints = [] if result.passed or any(outcome.status == FAILED for outcome in found) \
+            else [bad_end(result)]
+        if good < EXPLAIN_AT_LEAST:
+            complaints.append(f"only {good} states, not {EXPLAIN_AT_LEAST}, were explained")
+        return [*found, *verdict(f"{name}/end", complaints)]
+
+
 @dataclass(frozen=True)
 class Guests:
     """The hypervisor with guests that run the demonstration's script to its end."""
 
     name: str
     guests: str
-    prefixed: bool = True  # a guest that owns the serial port prints without the hypervisor
     platforms: tuple = BOTH
     words: str = ""
     machine: dict = field(default_factory=dict)
+    prefixed: bool = True  # a guest that owns the serial port prints without the hypervisor
     seconds: float = 5
 
     def run(self, platform):
@@ -82,20 +111,30 @@ class Guests:
         return found
 
 
+KINDS = {Selftest: "image", Explain: "explain", Guests: "run"}
+
 RUNS = (
     Selftest("selftest"),
     Selftest("selftest-smp4", machine={"cpus": 4}),
-    Selftest("selftest-direct", ("tcg-amd",), machine={"loader": "own", "cpus": 2}),
-    Selftest("selftest-icount", ("tcg-amd",), machine={"deterministic": True}),
-    Selftest("selftest-sandy-bridge", ("bochs-intel",),
+    Selftest("selftest-direct", TCG, machine={"loader": "own", "cpus": 2}),
+    Selftest("selftest-icount", TCG, machine={"deterministic": True, "loader": "own"}),
+    Selftest("selftest-sandy-bridge", BOCHS,
              machine={"model": "corei7_sandy_bridge_2600k"}),
-    Selftest("selftest-lynnfield", ("bochs-intel",), machine={"model": "corei5_lynnfield_750"}),
+    Selftest("selftest-lynnfield", BOCHS, machine={"model": "corei5_lynnfield_750"}),
     Selftest("selftest-ryzen", ("bochs-amd",)),
     Selftest("selftest-full-disc", machine={"loader": "full"}),
-    Selftest("selftest-uefi", ("tcg-amd",), machine={"loader": "full", "firmware": "uefi"}),
-    Selftest("selftest-seabios", ("bochs-intel",), machine={"firmware": "seabios"}),
-    Selftest("selftest-3g", ("tcg-amd",), machine={"memory": 3584}),
+    Selftest("selftest-uefi", TCG, machine={"loader": "full", "firmware": "uefi"}),
+    Selftest("selftest-seabios", BOCHS, machine={"firmware": "seabios"}),
+    Selftest("selftest-3g", TCG, machine={"memory": 3584}),
+    Explain("default"),
+    Explain("haswell", BOCHS, {"model": "corei7_haswell_4770"}),
+    Explain("icelake", BOCHS, {"model": "corei7_icelake_u"}),
     Guests("one-guest", "tinyos"),
+    Guests("one-guest-uefi", "tinyos", TCG, machine={"loader": "full", "firmware": "uefi"}),
+    Guests("one-guest-unlocked", "tinyos", BOCHS, machine={"firmware": "seabios"}),
+    Guests("one-guest-haswell", "tinyos", BOCHS, machine={"model": "corei7_haswell_4770"}),
+    Guests("one-guest-sandy-bridge", "tinyos", BOCHS,
+           machine={"model": "corei7_sandy_bridge_2600k"}),
     Guests("two-guests", "tinyos tinyos"),
     Guests("two-guests-ryzen", "tinyos tinyos", ("bochs-amd",)),
     Guests("four-guests-smp4", "tinyos tinyos tinyos tinyos", machine={"cpus": 4}, seconds=10),
@@ -194,7 +233,7 @@ EXTRAS = (
 
 def jobs():
     """A job for each run on each of its platforms."""
-    found = [Job(f"{'run' if isinstance(run, Guests) else 'image'}/{run.name}/{platform}",
+    found = [Job(f"{KINDS[type(run)]}/{run.name}/{platform}",
                  lambda run=run, platform=platform: run.run(platform), run.seconds)
              for run in RUNS for platform in run.platforms]
     found += [Job(f"{name}/{platform}", lambda check=check, platform=platform: check(platform),

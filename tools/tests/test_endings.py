@@ -65,5 +65,8 @@ def test_backtrace_gets_names(build):
 
 @pytest.mark.parametrize("platform", ["bochs-intel", "tcg-amd"])
 def test_deterministic_runs_repeat(build, platform):
-    logs = [end_of(build, platform, "do=pass", deterministic=True).lines for _ in range(2)]
-    assert logs[0] == logs[1]
+    loader = "own" if platform == "tcg-amd" else "fast"  # GRUB is slow when time is counted
+    runs = [end_of(build, platform, "do=pass", deterministic=True, loader=loader)
+            for _ in range(2)]
+    assert all(run.passed for run in runs)
+    assert runs[0].lines == runs[1].lines

@@ -77,10 +77,10 @@ def parse_guests(text, cpus):
     return guests
 
 
-def boot_of(guests, words, interactive):
-    """The hypervisor with these guests."""
+def boot_of(guests, words, interactive, script=SCRIPT):
+    """The hypervisor with these guests, whose shells run the script unless somebody types."""
     console = "console=focus" if interactive else "console=lines"
-    modules = tuple(guest.module("" if interactive else SCRIPT) for guest in guests)
+    modules = tuple(guest.module("" if interactive else script) for guest in guests)
     return Boot(image("trapeze"), f"{console} {words}".strip(), modules)
 
 

@@ -107,7 +107,7 @@ class Bochs:
             f"romimage: file={bios}",
             f"vgaromimage: file={BOCHS_FILES}/VGABIOS-lgpl-latest",
             f"cpu: model={model}, count={machine.cpus}, ips={rate}, reset_on_triple_fault=0",
-            f"megs: {machine.memory}",
+            f"memory: guest={machine.memory}, host={min(machine.memory, 2048)}",
             f"clock: sync={sync}, time0=946684800",
             f"ata0-master: type=cdrom, path={work}/boot.iso, status=inserted",
             "boot: cdrom",
