@@ -80,8 +80,14 @@
 #define CPUID_7_EDX_CET_IBT    BIT(20)
 #define CPUID_7_EDX_MSRS       (BITS(31, 26) | BIT(13) | BIT(18)) /* features that come with MSRs */
 
+/* Leaf 0xa */
+#define CPUID_A_EAX_COUNTERS BITS(15, 8) /* general-purpose performance counters */
+
 /* Leaf 0xd, subleaf 1 */
 #define CPUID_D1_EAX_XSAVES BIT(3)
+
+/* Leaf 0x80000008 */
+#define CPUID_EXT_EBX_WBNOINVD BIT(9)
 
 /* Leaf 0x80000001 */
 #define CPUID_EXT_ECX_CMP_LEGACY BIT(1)

@@ -45,6 +45,22 @@ static bool has_smx(void)
 	return cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_SMX;
 }
 
+static bool has_monitor(void)
+{
+	return cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_MONITOR;
+}
+
+static bool has_performance_counters(void)
+{
+	return cpuid(CPUID_VENDOR, 0).eax >= CPUID_PERFMON &&
+		(cpuid(CPUID_PERFMON, 0).eax & CPUID_A_EAX_COUNTERS);
+}
+
+static bool has_wbnoinvd(void)
+{
+	return cpuid(CPUID_EXT_ADDRESS, 0).ebx & CPUID_EXT_EBX_WBNOINVD;
+}
+
 #define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };
 #include "vmx-tests/needs.def"
 #undef NEED
