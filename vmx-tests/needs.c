@@ -61,6 +61,12 @@ static bool has_wbnoinvd(void)
 	return cpuid(CPUID_EXT_ADDRESS, 0).ebx & CPUID_EXT_EBX_WBNOINVD;
 }
 
+static bool has_umip(void)
+{
+	return cpuid(CPUID_VENDOR, 0).eax >= CPUID_STRUCTURED &&
+		(cpuid(CPUID_STRUCTURED, 0).ecx & CPUID_7_ECX_UMIP);
+}
+
 #define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };
 #include "vmx-tests/needs.def"
 #undef NEED
