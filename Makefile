@@ -60,7 +60,7 @@ $(BUILD)/obj/%.o: %.S
 export BUILD CC OBJCOPY
 SETUP_AND_BUILD = @tools/setup $(1) && $(MAKE) --no-print-directory --silent -j2 all
 
-.PHONY: run iso check bench doctor lint format check-fresh clean help
+.PHONY: run iso vmx-tests check bench doctor lint format check-fresh clean help
 run:
 	$(call SETUP_AND_BUILD,run)
 	@$(PYTHON) tools/run.py --cpu '$(CPU)' --on '$(ON)' --smp '$(SMP)' --guests '$(GUESTS)' \
@@ -70,6 +70,11 @@ run:
 iso:
 	$(call SETUP_AND_BUILD,iso)
 	@$(PYTHON) tools/run.py --iso $(BUILD)/trapeze.iso --guests '$(GUESTS)' --words '$(WORDS)'
+
+vmx-tests:
+	$(call SETUP_AND_BUILD,suite)
+	@$(PYTHON) tools/suite.py $@ --on '$(ON)' --model '$(MODEL)' --tests '$(TESTS)' \
+		--order '$(ORDER)' --seed '$(SEED)' --smp '$(SMP)' --words '$(WORDS)'
 
 check:
 	$(call SETUP_AND_BUILD,check)

@@ -73,11 +73,14 @@ class SerialLine:
 
 class Session:
     """One run. `terminal`, when given, is bridged to the serial line (see terminal.py);
-    `listener` is called with each console line as it comes."""
+    `listener` is called with each console line as it comes; `watch`, when given, is asked again and
+    again why the run has to be ended, "" for not at all."""
 
-    def __init__(self, platform, boot, machine, name, limit=60, listener=None, terminal=None):
+    def __init__(self, platform, boot, machine, name, limit=60, listener=None, terminal=None,
+                 watch=None):
         self.platform, self.boot, self.machine = platform, boot, machine
         self.limit = limit
+        self.watch = watch
         self.terminal = terminal
         logs = build_folder() / "logs"
         logs.mkdir(parents=True, exist_ok=True)
@@ -166,7 +169,7 @@ class Session:
             if self.console.last_is(END_LINE):
                 return f"the emulator went on {AFTER_VERDICT} s after the verdict"
             return f"no end after {self.limit:g} s"
-        return ""
+        return self.watch() if self.watch else ""
 
 
 def read_text(path):

@@ -1,0 +1,148 @@
+"""Runs a suite's tests, in as many boots as it takes: a test that ends the machine is an error of that
+test, and the rest runs in a new boot. Tests of a group "alone" are booted one by one."""
+
+import time
+from dataclasses import dataclass, field
+
+from . import image, verdict
+from .boot import Boot
+from .session import Session
+from .suite_log import ERROR, FAILED, PASSED, Difference, LogReader, TestResult
+
+ALONE_PATTERNS = ("alone/*", "*/alone/*")
+BOOT_PATIENCE, TEST_PATIENCE = 60, 30  # seconds of silence: until the plan, and in a test
+RUN_LIMIT = 3 * 3600
+RESTARTS_MAX = 40
+
+
+@dataclass
+class SuiteRun:
+    """What a run came to."""
+
+    results: list = field(default_factory=list)
+    fingerprint: list = field(default_factory=list)
+    complaints: list = field(default_factory=list)  # what keeps it from passing, beside tests
+    checks: int = 0
+    boots: int = 0
+    seconds: float = 0.0
+    lines: list = field(default_factory=list)  # of the console, of all boots
+
+
+class Watchdog:
+    """Says when a boot was silent for too long, or began again."""
+
+    def __init__(self, reader, patience):
+        self.reader = reader
+        self.boot_patience, self.test_patience = patience
+        self.heard = time.monotonic()
+
+    def feed(self):
+        """A line has come."""
+        self.heard = time.monotonic()
+
+    def __call__(self):
+        if self.reader.restarted:
+            return "the machine was reset"
+        patience = self.test_patience if self.reader.headers else self.boot_patience
+        if time.monotonic() - self.heard > patience:
+            return f"nothing was printed for {patience} s"
+        return ""
+
+
+def how_it_ended(reader, result):
+    """The outcome that the end of a boot is for the test that was running."""
+    if reader.restarted:
+        return "RESET"
+    if result.end == verdict.TRIPLE_FAULT:
+        return "SHUTDOWN"
+    if result.end == verdict.PANIC:
+        return "PANIC"
+    if result.end == verdict.TIMED_OUT:
+        return "HANG"
+    if result.end == verdict.EMULATOR_ERROR:
+        return "EMULATOR_ERROR"
+    return "RESET"
+
+
+class Runner:
+    """Boots a suite's image until each of the selected records has its result."""
+
+    def __init__(self, suite, platform, machine, progress, words="", patience=None):
+        self.suite, self.platform, self.machine = suite, platform, machine
+        self.progress = progress
+        self.words = words
+        self.patience = patience or getattr(platform, "patience", (BOOT_PATIENCE, TEST_PATIENCE))
+        self.run = SuiteRun()
+
+    def boot(self, words):
+        """One boot. Returns (reader, session's result)."""
+        self.run.boots += 1
+        reader = LogReader(time.monotonic)
+        watchdog = Watchdog(reader, self.patience)
+
+        def listen(line):
+            watchdog.feed()
+            self.run.lines.append(line)
+            running = reader.running
+            result = reader.feed(line)
+            if result:
+                self.progress.end(result)
+            elif reader.running and reader.running != running:
+                self.progress.start(reader.running)
+
+        boot = Boot(image(self.suite), " ".join(word for word in (*words, self.words) if word))
+        result = Session(self.platform, boot, self.machine,
+                         f"{self.suite}-{self.platform.name}-{self.run.boots}", RUN_LIMIT,
+                         listener=listen, watch=watchdog).run()
+        self.run.seconds += result.seconds
+        self.run.checks += reader.checks or 0
+        self.run.complaints += reader.complaints
+        if len(reader.fingerprint) > len(self.run.fingerprint):
+            self.run.fingerprint = reader.fingerprint
+        return reader, result
+
+    def run_together(self, patterns, planned, order_words=()):
+        """The tests that share boots. `planned` of them must be reported."""
+        done = 0
+        words = [f"tests={','.join(patterns)}", f"skip={','.join(ALONE_PATTERNS)}", *order_words]
+        for _ in range(RESTARTS_MAX):
+            reader, result = self.boot([*words, f"from={done}" if done else ""])
+            if reader.planned is not None and reader.planned != planned:
+                self.run.complaints.append(f"the image plans {reader.planned} tests, not {planned}")
+                planned = reader.planned
+            broken = reader.running
+            if broken:
+                came = how_it_ended(reader, result)
+                self.progress.end(reader.broke(came, f"{came}: {result}"))
+            self.run.results += reader.results
+            done += len(reader.results)
+            if done >= planned or not broken:
+                break
+        if done < planned:
+            self.run.complaints.append(f"{planned - done} tests were not reached: {result}")
+        elif not broken and result.end not in (verdict.PASSED, verdict.FAILED):
+            self.run.complaints.append(f"all tests were reported, but the run ended: {result}")
+
+    def run_alone(self, record):
+        """A test that ends the machine: how it ended is what it came to, unless it says so itself."""
+        reader, result = self.boot([f"tests={record.name}"])
+        if reader.running == record.name:
+            self.run.results.append(self.judge_end(record, reader, result))
+            self.progress.end(self.run.results[-1])
+        elif reader.results:
+            self.run.results += reader.results
+        else:
+            self.run.complaints.append(f"{record.name} was not reached: {result}")
+
+    def judge_end(self, record, reader, result):
+        """The result of a test in which the machine ended."""
+        came = how_it_ended(reader, result)
+        if came == record.expected:
+            self.run.checks += 1
+            return TestResult(record.name, PASSED, came=came, notes=reader.notes)
+        if came in ("SHUTDOWN", "RESET", "HANG") and record.expected in ("SHUTDOWN", "RESET", "ABORT"):
+            difference = Difference("", record.expected, came, str(result))
+            return TestResult(record.name, FAILED, "", [*reader.differences, difference],
+                              reader.notes, came)
+        return TestResult(record.name, ERROR, f"{came}: {result}", reader.differences,
+                          reader.notes, came)
