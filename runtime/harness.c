@@ -197,7 +197,26 @@ static void run_test(const struct test *test, unsigned int number)
 		failed++;
 }
 
-/* Is "group/name" matched by one of the patterns in a list separated by commas? */
+/* Does a pattern such as "field:EPTP" match one of the rows that the test covers? "field:*" covers all. */
+static bool covers_row(const struct test *test, const char *pattern)
+{
+	const char *word = test->covers ? test->covers : "";
+	size_t kind = strcspn(pattern, ":") + 1, length;
+	char row[96];
+
+	for (; *word != '\0'; word += length + (word[length] == ' ')) {
+		length = strcspn(word, " ");
+		snprintf(row, sizeof(row), "%.*s", (int)length, word);
+		if (string_matches(pattern, row))
+			return true;
+		if (length == kind + 1 && row[kind] == '*' && strncmp(row, pattern, kind) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Is the test matched by one of the patterns in a list separated by commas? A pattern with a colon is for
+   rows of spec/, any other for "group/name". */
 static bool is_listed(const struct test *test, const char *patterns)
 {
 	char name[128], pattern[128];
@@ -207,7 +226,7 @@ static bool is_listed(const struct test *test, const char *patterns)
 	while (*patterns != '\0') {
 		length = strcspn(patterns, ",");
 		snprintf(pattern, sizeof(pattern), "%.*s", (int)length, patterns);
-		if (string_matches(pattern, name))
+		if (strchr(pattern, ':') ? covers_row(test, pattern) : string_matches(pattern, name))
 			return true;
 		patterns += length + (patterns[length] == ',');
 	}
