@@ -52,12 +52,15 @@ struct event {
 	uint8_t len; /* bytes of the instruction, for software events */
 };
 
+/* 64 bytes, so that a CPU's ring of last exits (stats.h) can hold exits as they are. */
 struct exit {
 	enum exit_kind kind;
+	uint8_t len;   /* of the instruction, when the exit is one's; else 0 */
+	uint8_t vm;    /* number of the VM; filled in by vcpu.c, as is tsc */
+	uint64_t tsc;  /* when it came */
 	uint64_t raw;  /* the vendor's exit reason or exit code */
 	uint64_t info; /* its qualification or EXITINFO1, for dumps */
 	uint64_t rip;
-	uint8_t len;   /* of the instruction, when the exit is one's; else 0 */
 	union {
 		struct {
 			uint16_t port;
@@ -77,7 +80,8 @@ struct exit {
 			bool present; /* the address was mapped, but not with that right */
 		} stage2;
 	};
-};
+} __aligned(64);
+_Static_assert(sizeof(struct exit) == 64, "an exit is one cache line");
 
 /* Guest state that lives in the hardware's structure. Segments: REG_SEGMENT(seg, part). */
 enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEGMENTS };

@@ -8,14 +8,17 @@
 #include "runtime/panic.h"
 #include "runtime/x86.h"
 
-static void handle_nothing(struct vcpu *vcpu, const struct exit *exit)
+/* The host has had its interrupt: perhaps another CPU's word that something is to be looked at. */
+static void handle_interrupt(struct vcpu *vcpu, const struct exit *exit)
 {
+	vcpu->attention = true;
 }
 
 /* The vCPU waits for an interrupt. With interrupts off none can come: it has ended itself. */
 static void handle_hlt(struct vcpu *vcpu, const struct exit *exit)
 {
 	backend->advance(vcpu, exit);
+	vcpu->attention = true;
 	if (vcpu_get(vcpu, REG_RFLAGS) & RFLAGS_IF)
 		vcpu->halted = true;
 	else
@@ -29,13 +32,15 @@ static void handle_exception(struct vcpu *vcpu, const struct exit *exit)
 
 static void handle_tick(struct vcpu *vcpu, const struct exit *exit)
 {
-	vm_update(vcpu->vm, rdtsc());
+	vm_update(vcpu->vm, exit->tsc);
+	vcpu->attention = true;
 }
 
-/* Nothing to do: the next round of vcpu_run() finds the guest able to take the interrupt. */
+/* The next round of vcpu_run() finds the guest able to take the interrupt. */
 static void handle_irq_window(struct vcpu *vcpu, const struct exit *exit)
 {
 	vcpu->irq_window = false;
+	vcpu->attention = true;
 	backend->irq_window(vcpu, false);
 }
 
@@ -83,7 +88,7 @@ static void handle_other(struct vcpu *vcpu, const struct exit *exit)
 		exit->raw, exit->info, exit->rip);
 }
 
-static void (*const handlers[EXIT_KINDS])(struct vcpu *vcpu, const struct exit *exit) = {
+void (*const exit_handlers[EXIT_KINDS])(struct vcpu *vcpu, const struct exit *exit) = {
 	[EXIT_CPUID] = guest_cpuid,
 	[EXIT_HLT] = handle_hlt,
 	[EXIT_IO] = guest_io,
@@ -92,7 +97,7 @@ static void (*const handlers[EXIT_KINDS])(struct vcpu *vcpu, const struct exit *
 	[EXIT_CR] = guest_cr_access,
 	[EXIT_HYPERCALL] = guest_hypercall,
 	[EXIT_EXCEPTION] = handle_exception,
-	[EXIT_INTERRUPT] = handle_nothing,
+	[EXIT_INTERRUPT] = handle_interrupt,
 	[EXIT_TICK] = handle_tick,
 	[EXIT_IRQ_WINDOW] = handle_irq_window,
 	[EXIT_STAGE2] = handle_stage2,
@@ -103,11 +108,6 @@ static void (*const handlers[EXIT_KINDS])(struct vcpu *vcpu, const struct exit *
 	[EXIT_REFUSED] = handle_refused,
 	[EXIT_OTHER] = handle_other,
 };
-
-void exit_handle(struct vcpu *vcpu, const struct exit *exit)
-{
-	handlers[exit->kind](vcpu, exit);
-}
 
 const char *exit_kind_name(enum exit_kind kind)
 {

@@ -6,8 +6,14 @@
 
 struct vcpu;
 
-/* Does what the exit asks for: emulates, injects, or ends the VM. */
-void exit_handle(struct vcpu *vcpu, const struct exit *exit);
+/* The policy: a function for each kind, which emulates, injects, or ends the VM. */
+extern void (*const exit_handlers[EXIT_KINDS])(struct vcpu *vcpu, const struct exit *exit);
+
+/* Does what the exit asks for. */
+static inline void exit_handle(struct vcpu *vcpu, const struct exit *exit)
+{
+	exit_handlers[exit->kind](vcpu, exit);
+}
 
 /* The parts of the policy, one per file. Each emulates the instruction that made the exit and steps over
    it, or queues the exception that it makes on this virtual CPU. */

@@ -31,60 +31,70 @@
 /* Some of the low bits repeat leaf 1's; bits 22, 28, 29 do not. */
 #define HIDDEN_EXT_EDX (CPUID_1_EDX_MCE | CPUID_1_EDX_APIC | CPUID_1_EDX_MTRR | CPUID_1_EDX_MCA)
 
-static void filter_features(struct vcpu *vcpu, struct cpuid *id)
+/* The filters work on the guest's registers, which hold what the CPU said. */
+static void clear_all(struct vcpu *vcpu)
 {
-	id->ebx &= CPUID_1_EBX_BRAND | CPUID_1_EBX_CLFLUSH; /* APIC id 0, one logical CPU */
-	id->ecx = (id->ecx & ~(uint32_t)HIDDEN_1_ECX) | (uint32_t)CPUID_1_ECX_HYPERVISOR;
-	id->edx &= ~(uint32_t)HIDDEN_1_EDX;
-	if (vcpu_get(vcpu, REG_CR4) & CR4_OSXSAVE)
-		id->ecx |= (uint32_t)CPUID_1_ECX_OSXSAVE;
+	vcpu->gpr[GPR_RAX] = vcpu->gpr[GPR_RBX] = vcpu->gpr[GPR_RCX] = vcpu->gpr[GPR_RDX] = 0;
 }
 
-static void filter_structured(struct cpuid *id, uint32_t subleaf)
+static void filter_features(struct vcpu *vcpu)
+{
+	vcpu->gpr[GPR_RBX] &= CPUID_1_EBX_BRAND | CPUID_1_EBX_CLFLUSH; /* APIC id 0, one logical CPU */
+	vcpu->gpr[GPR_RCX] = (vcpu->gpr[GPR_RCX] & ~HIDDEN_1_ECX) | CPUID_1_ECX_HYPERVISOR;
+	vcpu->gpr[GPR_RDX] &= ~HIDDEN_1_EDX;
+	if (vcpu_get(vcpu, REG_CR4) & CR4_OSXSAVE)
+		vcpu->gpr[GPR_RCX] |= CPUID_1_ECX_OSXSAVE;
+}
+
+static void filter_structured(struct vcpu *vcpu, uint32_t subleaf)
 {
 	if (subleaf != 0) { /* subleaf 1 and up: AMX, FRED, LAM, ... */
-		*id = (struct cpuid){ 0 };
+		clear_all(vcpu);
 		return;
 	}
-	id->eax = 0;
-	id->ebx &= ~(uint32_t)HIDDEN_7_EBX;
-	id->ecx &= ~(uint32_t)HIDDEN_7_ECX;
-	id->edx &= ~(uint32_t)HIDDEN_7_EDX;
+	vcpu->gpr[GPR_RAX] = 0;
+	vcpu->gpr[GPR_RBX] &= ~HIDDEN_7_EBX;
+	vcpu->gpr[GPR_RCX] &= ~HIDDEN_7_ECX;
+	vcpu->gpr[GPR_RDX] &= ~HIDDEN_7_EDX;
 }
 
 /* Supervisor states have no place in our XSAVE areas: no XSAVES, no IA32_XSS. */
-static void filter_xsave(struct cpuid *id, uint32_t subleaf)
+static void filter_xsave(struct vcpu *vcpu, uint32_t subleaf)
 {
 	if (subleaf == 1) {
-		id->eax &= ~(uint32_t)CPUID_D1_EAX_XSAVES;
-		id->ebx = id->ecx = id->edx = 0;
+		vcpu->gpr[GPR_RAX] &= ~CPUID_D1_EAX_XSAVES;
+		vcpu->gpr[GPR_RBX] = vcpu->gpr[GPR_RCX] = vcpu->gpr[GPR_RDX] = 0;
 	}
 }
 
-static void hypervisor_leaf(struct cpuid *id, uint32_t leaf)
+static void hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
 {
 	static const char signature[12] = HYPERVISOR_SIGNATURE;
 
-	*id = (struct cpuid){ 0 };
+	clear_all(vcpu);
 	if (leaf != CPUID_HYPERVISOR)
 		return;
-	id->eax = CPUID_HYPERVISOR; /* the highest leaf of this range */
-	memcpy(&id->ebx, signature, 4);
-	memcpy(&id->ecx, signature + 4, 4);
-	memcpy(&id->edx, signature + 8, 4);
+	vcpu->gpr[GPR_RAX] = CPUID_HYPERVISOR; /* the highest leaf of this range */
+	memcpy(&vcpu->gpr[GPR_RBX], signature, 4);
+	memcpy(&vcpu->gpr[GPR_RCX], signature + 4, 4);
+	memcpy(&vcpu->gpr[GPR_RDX], signature + 8, 4);
 }
 
-static void filter(struct vcpu *vcpu, struct cpuid *id, uint32_t leaf, uint32_t subleaf)
+static void filter(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
+	if (leaf >= CPUID_HYPERVISOR && leaf <= CPUID_HYPERVISOR_LAST) {
+		hypervisor_leaf(vcpu, leaf);
+		return;
+	}
 	switch (leaf) {
 	case CPUID_FEATURES:
-		filter_features(vcpu, id);
+		filter_features(vcpu);
 		break;
 	case CPUID_STRUCTURED:
-		filter_structured(id, subleaf);
+		filter_structured(vcpu, subleaf);
 		break;
 	case CPUID_XSAVE:
-		filter_xsave(id, subleaf);
+		filter_xsave(vcpu, subleaf);
 		break;
 	case CPUID_MONITOR:
 	case CPUID_POWER:
@@ -94,14 +104,14 @@ static void filter(struct vcpu *vcpu, struct cpuid *id, uint32_t leaf, uint32_t 
 	case CPUID_PT:
 	case CPUID_TOPOLOGY2:
 	case CPUID_EXT_SVM:
-		*id = (struct cpuid){ 0 };
+		clear_all(vcpu);
 		break;
 	case CPUID_EXT_FEATURES:
-		id->ecx &= ~(uint32_t)HIDDEN_EXT_ECX;
-		id->edx &= ~(uint32_t)HIDDEN_EXT_EDX;
+		vcpu->gpr[GPR_RCX] &= ~HIDDEN_EXT_ECX;
+		vcpu->gpr[GPR_RDX] &= ~HIDDEN_EXT_EDX;
 		break;
 	case CPUID_EXT_ADDRESS:
-		id->ecx = 0; /* one core */
+		vcpu->gpr[GPR_RCX] = 0; /* one core */
 		break;
 	}
 }
@@ -109,18 +119,14 @@ static void filter(struct vcpu *vcpu, struct cpuid *id, uint32_t leaf, uint32_t 
 void guest_cpuid(struct vcpu *vcpu, const struct exit *exit)
 {
 	uint32_t leaf = (uint32_t)vcpu->gpr[GPR_RAX], subleaf = (uint32_t)vcpu->gpr[GPR_RCX];
-	struct cpuid id;
+	struct cpuid id = cpuid(leaf, subleaf);
 
-	if (unlikely(leaf >= CPUID_HYPERVISOR && leaf <= CPUID_HYPERVISOR_LAST)) {
-		hypervisor_leaf(&id, leaf);
-	} else {
-		id = cpuid(leaf, subleaf);
-		filter(vcpu, &id, leaf, subleaf);
-	}
 	vcpu->gpr[GPR_RAX] = id.eax;
 	vcpu->gpr[GPR_RBX] = id.ebx;
 	vcpu->gpr[GPR_RCX] = id.ecx;
 	vcpu->gpr[GPR_RDX] = id.edx;
+	if (leaf != CPUID_VENDOR) /* which we leave as it is */
+		filter(vcpu, leaf, subleaf);
 	backend->advance(vcpu, exit);
 }
 

@@ -166,6 +166,7 @@ static void string_io(struct vcpu *vcpu, const struct exit *exit)
 
 void guest_io(struct vcpu *vcpu, const struct exit *exit)
 {
+	vcpu->attention = true; /* a device may want an interrupt, or a timer */
 	if (exit->io.string) {
 		string_io(vcpu, exit);
 		return;

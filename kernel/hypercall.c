@@ -21,7 +21,7 @@ static int call(struct vcpu *vcpu, uint32_t number)
 		vm_power_off(vcpu->vm, (int)vcpu->gpr[GPR_RBX]);
 		return 0;
 	case HYPERCALL_YIELD:
-		vcpu->yielded = true;
+		vcpu->yielded = vcpu->attention = true;
 		return 0;
 	}
 	return -ENOSYS;

@@ -17,16 +17,16 @@ void stats_print(const struct vm *vm)
 	print("exits of vm %s:\n", vm->name);
 	print("  %-22s %12s %14s %10s\n", "cause", "count", "ticks", "average");
 	for (i = 0; i < EXIT_KINDS; i++) {
-		if (stats->count[i] == 0)
+		if (stats->by_kind[i].count == 0)
 			continue;
-		average = stats->ticks[i] / stats->count[i];
+		average = stats->by_kind[i].ticks / stats->by_kind[i].count;
 		print("  %-22s %12lu %14lu %10lu\n", exit_kind_name((enum exit_kind)i),
-			stats->count[i], stats->ticks[i], average);
-		exits += stats->count[i];
-		ticks += stats->ticks[i];
+			stats->by_kind[i].count, stats->by_kind[i].ticks, average);
+		exits += stats->by_kind[i].count;
+		ticks += stats->by_kind[i].ticks;
 	}
 	print("  %-22s %12lu %14lu\n", "all", exits, ticks);
-	print("  %-22s %12s %14lu\n", "in the guest", "", stats->guest_ticks);
+	print("  %-22s %12s %14lu\n", "in the guest", "", stats->run_ticks - ticks);
 }
 
 void stats_print_ring(void)
@@ -36,10 +36,9 @@ void stats_print_ring(void)
 
 	print("last exits of CPU %u:\n", smp_this()->number);
 	for (; i < ring->next; i++) {
-		const struct ring_entry *entry = &ring->entry[i % STATS_RING];
-		const struct exit exit = { .kind = (enum exit_kind)entry->kind, .raw = entry->raw };
+		const struct exit *exit = &ring->exit[i % STATS_RING];
 
-		print("  %16lu vm %-2u rip %016lx %-22s %s information %#lx\n", entry->tsc, entry->vm,
-			entry->rip, exit_kind_name(exit.kind), exit_raw_name(&exit), entry->info);
+		print("  %16lu vm %-2u rip %016lx %-22s %s information %#lx\n", exit->tsc, exit->vm,
+			exit->rip, exit_kind_name(exit->kind), exit_raw_name(exit), exit->info);
 	}
 }

@@ -6,9 +6,11 @@
 #include "kernel/backend.h"
 
 struct exit_stats {
-	uint64_t count[EXIT_KINDS];
-	uint64_t ticks[EXIT_KINDS]; /* TSC ticks in the hypervisor, from exit to next entry */
-	uint64_t guest_ticks;	    /* TSC ticks in the guest */
+	struct {
+		uint64_t count;
+		uint64_t ticks; /* TSC ticks in the hypervisor, from exit to next entry */
+	} by_kind[EXIT_KINDS];
+	uint64_t run_ticks; /* TSC ticks of its turns, in the guest and in the hypervisor */
 };
 
 struct vm;
@@ -21,15 +23,9 @@ void stats_print(const struct vm *vm);
 
 #define STATS_RING 64 /* exits a CPU remembers; a power of two */
 
-struct ring_entry {
-	uint64_t tsc, rip, raw, info;
-	uint32_t vm;   /* its number */
-	uint32_t kind; /* enum exit_kind */
-};
-
 struct ring {
 	uint64_t next; /* exits so far */
-	struct ring_entry entry[STATS_RING];
+	struct exit exit[STATS_RING];
 };
 
 /* The ring of each physical CPU. */

@@ -54,47 +54,58 @@ static void deliver_interrupt(struct vcpu *vcpu)
 	}
 }
 
-static void record_exit(struct vcpu *vcpu, const struct exit *exit, uint64_t tsc)
+/* What is due before the next entry: an interrupt, the end of the slice or of the guest. Most exits
+   change none of it and set no `attention`. Returns whether to enter. */
+static bool prepare_entry(struct vcpu *vcpu, uint64_t now, uint64_t until)
 {
-	struct ring *ring = &stats_rings[vcpu->cpu];
-	struct ring_entry *entry = &ring->entry[ring->next++ % STATS_RING];
+	struct vm *vm = vcpu->vm;
 
-	entry->tsc = tsc;
-	entry->rip = exit->rip;
-	entry->raw = exit->raw;
-	entry->info = exit->info;
-	entry->vm = vcpu->vm->number;
-	entry->kind = exit->kind;
-	vcpu->stats.count[exit->kind]++;
+	vcpu->attention = false;
+	if (vcpu->kill && !vcpu->stopped)
+		vm_die(vm, "killed by the user");
+	if (now >= until || vcpu->yielded || !vcpu_is_runnable(vcpu))
+		return false;
+	if (pic_pending(&vm->pic) || vcpu->irq_window)
+		deliver_interrupt(vcpu);
+	vcpu->deadline = MIN(until, pit_deadline(&vm->pit));
+	if (unlikely(stats_first_entry == 0))
+		stats_first_entry = rdtsc();
+	return true;
+}
+
+/* The ring's next place, which the exit is decoded into. */
+static struct exit *next_exit(struct ring *ring)
+{
+	return &ring->exit[ring->next++ % STATS_RING];
 }
 
 void vcpu_run(struct vcpu *vcpu, uint64_t until)
 {
-	struct vm *vm = vcpu->vm;
-	struct exit exit;
-	uint64_t entered, left = rdtsc();
+	struct ring *ring = &stats_rings[vcpu->cpu];
+	uint64_t *ticks = &vcpu->stats.by_kind[EXIT_TICK].ticks; /* what the last exit's kind costs */
+	uint64_t started = rdtsc(), left = started;
+	uint8_t number = (uint8_t)vcpu->vm->number;
+	struct exit *exit;
 
-	exit.kind = EXIT_TICK;
 	switched_load(vcpu);
 	backend->load(vcpu);
 	vcpu->yielded = false;
-	vm_update(vm, left);
-	while (vcpu_is_runnable(vcpu) && left < until && !vcpu->yielded) {
-		if (unlikely(pic_pending(&vm->pic) || vcpu->irq_window))
-			deliver_interrupt(vcpu);
-		vcpu->deadline = MIN(until, pit_deadline(&vm->pit));
-		entered = rdtsc();
-		vcpu->stats.ticks[exit.kind] += entered - left;
-		if (unlikely(stats_first_entry == 0))
-			stats_first_entry = entered;
-		backend->enter(vcpu, &exit);
+	vcpu->attention = true;
+	vm_update(vcpu->vm, left);
+	while (likely(!vcpu->attention) || prepare_entry(vcpu, left, until)) {
+		exit = next_exit(ring);
+		vcpu->entered = rdtsc();
+		*ticks += vcpu->entered - left;
+		backend->enter(vcpu, exit);
 		left = rdtsc();
-		vcpu->stats.guest_ticks += left - entered;
-		record_exit(vcpu, &exit, left);
-		exit_handle(vcpu, &exit);
-		if (unlikely(vcpu->kill && !vcpu->stopped))
-			vm_die(vm, "killed by the user");
+		exit->tsc = left;
+		exit->vm = number;
+		ticks = &vcpu->stats.by_kind[exit->kind].ticks;
+		vcpu->stats.by_kind[exit->kind].count++;
+		exit_handle(vcpu, exit);
 	}
+	*ticks += rdtsc() - left;
+	vcpu->stats.run_ticks += rdtsc() - started;
 }
 
 static bool is_contributory(uint8_t vector)

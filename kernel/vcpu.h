@@ -25,7 +25,9 @@ struct vcpu {
 	unsigned int cpu;	/* number of the physical CPU it runs on, for good */
 	bool halted;		/* in HLT: enter only to deliver an event */
 	bool stopped;		/* ended: never enter again */
-	bool kill;		/* the user wants it ended */
+	bool kill;		/* the user wants it ended: seen at its next tick */
+	bool attention;		/* vcpu_run() looks at all this, the PIC and the clock before it enters */
+	uint64_t entered;	/* TSC just before enter() */
 	uint64_t deadline;	/* TSC by which enter() must return with EXIT_TICK */
 	struct event inject;	/* delivered by the next enter() */
 	bool irq_window;	/* a window is being waited for */

@@ -200,7 +200,7 @@ void vm_update(struct vm *vm, uint64_t now)
 static void end(struct vm *vm, enum vm_state state)
 {
 	vm->state = state;
-	vm->vcpu.stopped = true;
+	vm->vcpu.stopped = vm->vcpu.attention = true;
 	terminal_flush(vm);
 }
 

@@ -6,15 +6,24 @@
 /* Lets the host's own handler of `vector` run, for an event that came while a guest ran. */
 #define CALL_HOST_HANDLER(vector) __asm__ volatile("int %0" : : "i"(vector) : "memory")
 
-/* Sets the preemption timer to end the run at deadline, a TSC value ("VMX-Preemption Timer"): it
-   counts down once in 2^timer_shift ticks. 0 makes the guest exit before its first instruction. */
-static inline void arm_timer(const struct vmx_vcpu *vmx, uint64_t deadline)
+/* Sets the preemption timer to end the run at vcpu->deadline ("VMX-Preemption Timer"): it counts
+   down once in 2^timer_shift TSC ticks. 0 makes the guest exit before its first instruction. */
+static inline void arm_timer(const struct vcpu *vcpu, const struct vmx_vcpu *vmx)
 {
-	uint64_t now = rdtsc(), count = 0;
+	uint64_t left = vcpu->deadline - vcpu->entered, count = 0;
 
-	if (likely(now < deadline))
-		count = ((deadline - now) >> vmx->timer_shift) + 1;
+	if (likely((int64_t)left > 0))
+		count = (left >> vmx->timer_shift) + 1;
 	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, MIN(count, UINT32_MAX));
+}
+
+/* An exit may have cut the delivery of an event short; only exits that are no instruction's do. */
+static void put_event_back(struct vcpu *vcpu)
+{
+	uint64_t vectoring = vmread(VMCS_IDT_VECTORING_INFORMATION);
+
+	if (vectoring & INTERRUPTION_VALID)
+		vmx_event_put_back(vcpu, vectoring);
 }
 
 /* An exception of the guest; or a machine check or NMI, which is the host's. */
@@ -145,6 +154,7 @@ static void decode(struct vcpu *vcpu, struct exit *exit)
 		from_instruction(exit, EXIT_UNDEFINED);
 		return;
 	case EXIT_REASON_EXCEPTION_OR_NMI:
+		put_event_back(vcpu);
 		decode_exception(vcpu, exit);
 		return;
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
@@ -158,6 +168,7 @@ static void decode(struct vcpu *vcpu, struct exit *exit)
 		exit->kind = EXIT_IRQ_WINDOW;
 		return;
 	case EXIT_REASON_EPT_VIOLATION:
+		put_event_back(vcpu);
 		decode_ept_violation(vcpu, exit);
 		return;
 	case EXIT_REASON_TRIPLE_FAULT:
@@ -176,12 +187,11 @@ static void decode(struct vcpu *vcpu, struct exit *exit)
 void vmx_enter(struct vcpu *vcpu, struct exit *exit)
 {
 	struct vmx_vcpu *vmx = vcpu->vmx;
-	uint64_t vectoring;
 	int failed;
 
 	if (unlikely(vcpu->inject.valid))
 		vmx_event_inject(vcpu);
-	arm_timer(vmx, vcpu->deadline);
+	arm_timer(vcpu, vmx);
 	failed = vmx_run(vcpu, vmx);
 	exit->info = 0;
 	exit->len = 0;
@@ -191,12 +201,9 @@ void vmx_enter(struct vcpu *vcpu, struct exit *exit)
 		exit->raw = vmread(VMCS_VM_INSTRUCTION_ERROR);
 		return;
 	}
-	vmx->launched = 1;
 	exit->raw = vmread(VMCS_EXIT_REASON);
-	vectoring = vmread(VMCS_IDT_VECTORING_INFORMATION);
-	/* A failed entry leaves that field as it was. */
-	if (unlikely(vectoring & INTERRUPTION_VALID) && !(exit->raw & EXIT_REASON_ENTRY_FAILURE))
-		vmx_event_put_back(vcpu, vectoring);
+	if (likely(!(exit->raw & EXIT_REASON_ENTRY_FAILURE))) /* then the launch state stays "clear" */
+		vmx->launched = 1;
 	decode(vcpu, exit);
 }
 
