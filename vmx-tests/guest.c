@@ -172,6 +172,19 @@ static outcome enter(bool launch)
 	return EXIT(reason & EXIT_REASON_BASIC);
 }
 
+outcome guest_enter_unobserved(void)
+{
+	uint64_t flags = guest_switch(!launched, VMCS_HOST_RSP, VMCS_HOST_RIP), reason;
+
+	if (flags != 0)
+		return vmx_outcome(flags);
+	reason = field_peek(VMCS_EXIT_REASON);
+	if (reason & EXIT_REASON_ENTRY_FAILURE)
+		return ENTRY_FAIL(reason & EXIT_REASON_BASIC);
+	launched = true;
+	return EXIT(reason & EXIT_REASON_BASIC);
+}
+
 outcome guest_launch(void)
 {
 	return enter(true);
