@@ -32,8 +32,20 @@ struct test_case {
 	struct change change[CHANGES_MAX];
 };
 
-#define HOLDS(...)      { __LINE__, NONE, { __VA_ARGS__ } },
-#define BREAKS(id, ...) { __LINE__, SVM_CHECK_##id, { __VA_ARGS__ } },
+#define HOLDS(...)                                                                                 \
+	{                                                                                          \
+		__LINE__, NONE,                                                                    \
+		{                                                                                  \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
+	}
+#define BREAKS(id, ...)                                                                            \
+	{                                                                                          \
+		__LINE__, SVM_CHECK_##id,                                                          \
+		{                                                                                  \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
+	}
 
 /* ---- A good state: a 64-bit guest with nested paging on a CPU with 40 address bits ---- */
 
@@ -82,170 +94,132 @@ static struct svm_state good_state(void)
 #define NO_NESTED SET(vmcb.nested_control, 0)
 #define LAST_40   UINT64_C(0xfffffff000) /* the last page of 40 address bits */
 
-static const struct test_case cases[] = { HOLDS() HOLDS(LEGACY, SET(vmcb.cr0, 0x11)) HOLDS(
-	LEGACY, SET(vmcb.cr0, 0x60000010)) BREAKS(efer_svme, SET(vmcb.efer, 0x500))
-
-		HOLDS(SET(vmcb.cr0, CR0_GOOD | 0x40000000)) HOLDS(
-			SET(vmcb.cr0, CR0_GOOD | 0x60000000)) BREAKS(cr0_nw_without_cd,
-			SET(vmcb.cr0, CR0_GOOD | 0x20000000)) BREAKS(cr0_high,
-			SET(vmcb.cr0, CR0_GOOD | UINT64_C(0x100000000))) BREAKS(cr0_high,
-			SET(vmcb.cr0, CR0_GOOD | UINT64_C(0x8000000000000000)))
-
-			HOLDS(SET(vmcb.cr3, UINT64_C(0x000000fffffff018))) BREAKS(cr3_mbz,
-				SET(vmcb.cr3, UINT64_C(0x0000010000000000))) BREAKS(cr3_mbz,
-				SET(vmcb.cr3, UINT64_C(0x0010000000000000))) BREAKS(cr3_mbz,
-				SET(vmcb.cr3, UINT64_C(0x8000000000000000))) HOLDS(LEGACY,
-				SET(vmcb.cr3, UINT64_C(0x8000000000000000)))
-
-				HOLDS(SET(vmcb.cr4, 0x00771fff), SET(vmcb.cr0, CR0_GOOD | 0x10000))
-					HOLDS(SET(vmcb.cr4, 0x00f71fff),
-						SET(vmcb.cr0, CR0_GOOD | 0x10000)) BREAKS(cr4_mbz,
-						SET(vmcb.cr4, CR4_GOOD | 0x2000)) /* VMXE */
-	BREAKS(cr4_mbz, SET(vmcb.cr4, CR4_GOOD | 0x8000)) BREAKS(
-		cr4_mbz, SET(vmcb.cr4, CR4_GOOD | UINT64_C(0x8000000000000000)))
-
-		HOLDS(SET(vmcb.dr6, 0xffffffff)) BREAKS(
-			dr6_high, SET(vmcb.dr6, UINT64_C(0x1ffff0ff0))) HOLDS(SET(vmcb.dr7,
-			0xffffffff)) BREAKS(dr7_high, SET(vmcb.dr7, UINT64_C(0x8000000000000400)))
-
-			HOLDS(SET(vmcb.efer, 0xdd01)) BREAKS(
-				efer_mbz, SET(vmcb.efer, EFER_GOOD | 0x2)) BREAKS(efer_mbz,
-				SET(vmcb.efer, EFER_GOOD | UINT64_C(0x8000000000000000)))
-				HOLDS(LEGACY, SET(cpu.long_mode, false)) BREAKS(efer_long_mode,
-					SET(cpu.long_mode, false)) BREAKS(efer_long_mode,
-					SET(cpu.long_mode, false), LEGACY, SET(vmcb.efer, 0x1100),
-					SET(vmcb.cr0, 0x11))
-
-					BREAKS(long_mode_needs_pae, SET(vmcb.cr4, 0)) HOLDS(
-						SET(vmcb.cr4, 0), SET(vmcb.cr0, 0x11),
-						SET(vmcb.cs.attributes,
-							CS_32)) BREAKS(long_mode_needs_pe,
-						SET(vmcb.cr0, 0x80000010)) HOLDS(LEGACY,
-						SET(vmcb.cr0, 0x80000010)) /* paged real mode */
-	HOLDS(SET(vmcb.cs.attributes, CS_32)) BREAKS(
-		cs_l_and_d, SET(vmcb.cs.attributes, 0x0e9b)) HOLDS(SET(vmcb.cs.attributes, 0x0e9b),
-		SET(vmcb.efer, 0x1000))
-
-		BREAKS(vmrun_intercept, SET(vmcb.intercept_vector4, 0xfffffffe)) BREAKS(
-			asid_not_zero, SET(vmcb.guest_asid, 0)) HOLDS(SET(vmcb.guest_asid,
-			15)) BREAKS(asid_supported,
-			SET(vmcb.guest_asid, 16)) HOLDS(SET(vmcb.guest_asid, 16),
-			SET(cpu.nasid, 17))
-
-			HOLDS(SET(vmcb.s_cet, 0x3)) BREAKS(s_cet_reserved,
-				SET(vmcb.s_cet, 0x4)) BREAKS(s_cet_reserved,
-				SET(vmcb.s_cet,
-					UINT64_C(0x8000000000000000))) HOLDS(SET(vmcb.s_cet, 0x4),
-				SET(cpu.cr4_reserved, ~UINT64_C(0x00771fff))) BREAKS(cet_needs_wp,
-				SET(vmcb.cr4,
-					CR4_GOOD | 0x800000)) HOLDS(SET(vmcb.cr4,
-									    CR4_GOOD | 0x800000),
-				SET(vmcb.cr0, CR0_GOOD | 0x10000)) HOLDS(SET(vmcb.rflags, 0x20002),
-				SET(cpu.u_cet, 1)) HOLDS(SET(vmcb.rflags, 0x20002),
-				SET(cpu.u_cet, 2), SET(vmcb.cr4, CR4_GOOD | 0x800000),
-				SET(vmcb.cr0, CR0_GOOD | 0x10000)) BREAKS(shadow_stack_in_v86,
-				SET(vmcb.rflags, 0x20002), SET(cpu.u_cet, 1),
-				SET(vmcb.cr4, CR4_GOOD | 0x800000),
-				SET(vmcb.cr0, CR0_GOOD | 0x10000))
-
-				HOLDS(NO_NESTED, LEGACY, SET(pdpes_known, true),
-					SET(pdpe[0], UINT64_C(0xfffffff019))) BREAKS(pdpe_reserved,
-					NO_NESTED, LEGACY, SET(pdpes_known, true),
-					SET(pdpe[0], 0x1003)) BREAKS(pdpe_reserved, NO_NESTED,
-					LEGACY, SET(pdpes_known, true), SET(pdpe[3], 0x1101))
-					BREAKS(pdpe_reserved, NO_NESTED, LEGACY,
-						SET(pdpes_known, true),
-						SET(pdpe[2], UINT64_C(0x0000010000000001)))
-						HOLDS(NO_NESTED, LEGACY, SET(pdpes_known, true),
-							SET(pdpe[0], 0x1002)) /* not present */
-	HOLDS(LEGACY, SET(pdpes_known, true), SET(pdpe[0], 0x1003)) HOLDS(
-		NO_NESTED, LEGACY, SET(pdpes_known, true), SET(pdpe[0], 0x1003), SET(vmcb.cr4, 0))
-		HOLDS(NO_NESTED, SET(pdpes_known, true), SET(pdpe[0], 0x1003))
-
+static const struct test_case cases[] = {
+	HOLDS(),
+	HOLDS(LEGACY, SET(vmcb.cr0, 0x11)),
+	HOLDS(LEGACY, SET(vmcb.cr0, 0x60000010)),
+	BREAKS(efer_svme, SET(vmcb.efer, 0x500)),
+	HOLDS(SET(vmcb.cr0, CR0_GOOD | 0x40000000)),
+	HOLDS(SET(vmcb.cr0, CR0_GOOD | 0x60000000)),
+	BREAKS(cr0_nw_without_cd, SET(vmcb.cr0, CR0_GOOD | 0x20000000)),
+	BREAKS(cr0_high, SET(vmcb.cr0, CR0_GOOD | UINT64_C(0x100000000))),
+	BREAKS(cr0_high, SET(vmcb.cr0, CR0_GOOD | UINT64_C(0x8000000000000000))),
+	HOLDS(SET(vmcb.cr3, UINT64_C(0x000000fffffff018))),
+	BREAKS(cr3_mbz, SET(vmcb.cr3, UINT64_C(0x0000010000000000))),
+	BREAKS(cr3_mbz, SET(vmcb.cr3, UINT64_C(0x0010000000000000))),
+	BREAKS(cr3_mbz, SET(vmcb.cr3, UINT64_C(0x8000000000000000))),
+	HOLDS(LEGACY, SET(vmcb.cr3, UINT64_C(0x8000000000000000))),
+	HOLDS(SET(vmcb.cr4, 0x00771fff), SET(vmcb.cr0, CR0_GOOD | 0x10000)),
+	HOLDS(SET(vmcb.cr4, 0x00f71fff), SET(vmcb.cr0, CR0_GOOD | 0x10000)),
+	BREAKS(cr4_mbz, SET(vmcb.cr4, CR4_GOOD | 0x2000)), /* VMXE */
+	BREAKS(cr4_mbz, SET(vmcb.cr4, CR4_GOOD | 0x8000)),
+	BREAKS(cr4_mbz, SET(vmcb.cr4, CR4_GOOD | UINT64_C(0x8000000000000000))),
+	HOLDS(SET(vmcb.dr6, 0xffffffff)),
+	BREAKS(dr6_high, SET(vmcb.dr6, UINT64_C(0x1ffff0ff0))),
+	HOLDS(SET(vmcb.dr7, 0xffffffff)),
+	BREAKS(dr7_high, SET(vmcb.dr7, UINT64_C(0x8000000000000400))),
+	HOLDS(SET(vmcb.efer, 0xdd01)),
+	BREAKS(efer_mbz, SET(vmcb.efer, EFER_GOOD | 0x2)),
+	BREAKS(efer_mbz, SET(vmcb.efer, EFER_GOOD | UINT64_C(0x8000000000000000))),
+	HOLDS(LEGACY, SET(cpu.long_mode, false)),
+	BREAKS(efer_long_mode, SET(cpu.long_mode, false)),
+	BREAKS(efer_long_mode, SET(cpu.long_mode, false), LEGACY, SET(vmcb.efer, 0x1100),
+		SET(vmcb.cr0, 0x11)),
+	BREAKS(long_mode_needs_pae, SET(vmcb.cr4, 0)),
+	HOLDS(SET(vmcb.cr4, 0), SET(vmcb.cr0, 0x11), SET(vmcb.cs.attributes, CS_32)),
+	BREAKS(long_mode_needs_pe, SET(vmcb.cr0, 0x80000010)),
+	HOLDS(LEGACY, SET(vmcb.cr0, 0x80000010)), /* paged real mode */
+	HOLDS(SET(vmcb.cs.attributes, CS_32)),
+	BREAKS(cs_l_and_d, SET(vmcb.cs.attributes, 0x0e9b)),
+	HOLDS(SET(vmcb.cs.attributes, 0x0e9b), SET(vmcb.efer, 0x1000)),
+	BREAKS(vmrun_intercept, SET(vmcb.intercept_vector4, 0xfffffffe)),
+	BREAKS(asid_not_zero, SET(vmcb.guest_asid, 0)),
+	HOLDS(SET(vmcb.guest_asid, 15)),
+	BREAKS(asid_supported, SET(vmcb.guest_asid, 16)),
+	HOLDS(SET(vmcb.guest_asid, 16), SET(cpu.nasid, 17)),
+	HOLDS(SET(vmcb.s_cet, 0x3)),
+	BREAKS(s_cet_reserved, SET(vmcb.s_cet, 0x4)),
+	BREAKS(s_cet_reserved, SET(vmcb.s_cet, UINT64_C(0x8000000000000000))),
+	HOLDS(SET(vmcb.s_cet, 0x4), SET(cpu.cr4_reserved, ~UINT64_C(0x00771fff))),
+	BREAKS(cet_needs_wp, SET(vmcb.cr4, CR4_GOOD | 0x800000)),
+	HOLDS(SET(vmcb.cr4, CR4_GOOD | 0x800000), SET(vmcb.cr0, CR0_GOOD | 0x10000)),
+	HOLDS(SET(vmcb.rflags, 0x20002), SET(cpu.u_cet, 1)),
+	HOLDS(SET(vmcb.rflags, 0x20002), SET(cpu.u_cet, 2), SET(vmcb.cr4, CR4_GOOD | 0x800000),
+		SET(vmcb.cr0, CR0_GOOD | 0x10000)),
+	BREAKS(shadow_stack_in_v86, SET(vmcb.rflags, 0x20002), SET(cpu.u_cet, 1),
+		SET(vmcb.cr4, CR4_GOOD | 0x800000), SET(vmcb.cr0, CR0_GOOD | 0x10000)),
+	HOLDS(NO_NESTED, LEGACY, SET(pdpes_known, true), SET(pdpe[0], UINT64_C(0xfffffff019))),
+	BREAKS(pdpe_reserved, NO_NESTED, LEGACY, SET(pdpes_known, true), SET(pdpe[0], 0x1003)),
+	BREAKS(pdpe_reserved, NO_NESTED, LEGACY, SET(pdpes_known, true), SET(pdpe[3], 0x1101)),
+	BREAKS(pdpe_reserved, NO_NESTED, LEGACY, SET(pdpes_known, true),
+		SET(pdpe[2], UINT64_C(0x0000010000000001))),
+	HOLDS(NO_NESTED, LEGACY, SET(pdpes_known, true), SET(pdpe[0], 0x1002)), /* not present */
+	HOLDS(LEGACY, SET(pdpes_known, true), SET(pdpe[0], 0x1003)),
+	HOLDS(NO_NESTED, LEGACY, SET(pdpes_known, true), SET(pdpe[0], 0x1003), SET(vmcb.cr4, 0)),
+	HOLDS(NO_NESTED, SET(pdpes_known, true), SET(pdpe[0], 0x1003)),
 	/* 12 KiB and 8 KiB that end with the last address */
-	HOLDS(SET(vmcb.iopm_base_pa, LAST_40 - 0x2000))
-		HOLDS(SET(vmcb.iopm_base_pa, LAST_40 - 0x2000 + 0xfff)) /* bits 11:0 are ignored */
-	BREAKS(iopm_address, SET(vmcb.iopm_base_pa, LAST_40 - 0x1000)) BREAKS(iopm_address,
-		SET(vmcb.iopm_base_pa, UINT64_C(0x8000000000000000))) HOLDS(SET(vmcb.msrpm_base_pa,
-		LAST_40 - 0x1000)) BREAKS(msrpm_address, SET(vmcb.msrpm_base_pa, LAST_40))
-		BREAKS(msrpm_address, SET(vmcb.msrpm_base_pa, UINT64_C(0x0000010000000000)))
-
-			HOLDS(SET(vmcb.eventinj, 0x80000020))                       /* INTR */
-	HOLDS(SET(vmcb.eventinj, NMI_VECTOR)) HOLDS(SET(vmcb.eventinj, 0x80000480)) /* INTn */
-	HOLDS(SET(vmcb.eventinj, 0x00000120))                                       /* not valid */
-	BREAKS(event_type, SET(vmcb.eventinj, 0x80000120)) BREAKS(event_type,
-		SET(vmcb.eventinj, 0x80000520)) BREAKS(event_type, SET(vmcb.eventinj, 0x80000620))
-		BREAKS(event_type, SET(vmcb.eventinj, 0x80000720))
-			HOLDS(SET(vmcb.eventinj, 0x80000300))   /* #DE */
-	HOLDS(SET(vmcb.eventinj, 0x80000303))                   /* #BP */
-	HOLDS(SET(vmcb.eventinj, UINT64_C(0x000000008000031e))) /* #SX */
-	BREAKS(event_vector, SET(vmcb.eventinj, 0x80000302)) BREAKS(event_vector,
-		SET(vmcb.eventinj, 0x80000309)) BREAKS(event_vector, SET(vmcb.eventinj, 0x8000030f))
-		BREAKS(event_vector, SET(vmcb.eventinj, 0x8000031f))
-			BREAKS(event_vector, SET(vmcb.eventinj, 0x80000320))
-				BREAKS(event_vector, SET(vmcb.eventinj, 0x800003ff)) BREAKS(
-					event_possible, SET(vmcb.eventinj, 0x80000304)) /* #OF */
-	BREAKS(event_possible, SET(vmcb.eventinj, 0x80000305))                          /* #BR */
-	HOLDS(SET(vmcb.eventinj, 0x80000305), SET(vmcb.cs.attributes, CS_32))
-
-		HOLDS(SET(vmcb.v_intr, 0x4000000)) BREAKS(v_nmi_intercept,
-			SET(vmcb.v_intr, 0x4000000),
-			SET(vmcb.intercept_vector3, 0x1)) HOLDS(SET(vmcb.v_intr, 0x4000000),
-			SET(vmcb.intercept_vector3, 0x1), SET(cpu.features, 1))
-
-			BREAKS(np_host_paging, SET(cpu.host_cr0, 0x11)) HOLDS(
-				SET(cpu.host_cr0, 0x11),
-				NO_NESTED) HOLDS(SET(vmcb.n_cr3, LAST_40 | 0x18)) BREAKS(n_cr3_mbz,
-				SET(vmcb.n_cr3, UINT64_C(0x0000010000000000))) BREAKS(n_cr3_mbz,
-				SET(vmcb.n_cr3,
-					UINT64_C(0x8000000000000000))) HOLDS(SET(vmcb.n_cr3,
-										     UINT64_C(
-											     0x8000000000000000)),
-				NO_NESTED) HOLDS(SET(vmcb.g_pat,
-				UINT64_C(0x0706050401000606))) BREAKS(g_pat_types,
-				SET(vmcb.g_pat, UINT64_C(0x0007040600070402))) BREAKS(g_pat_types,
-				SET(vmcb.g_pat, UINT64_C(0x0307040600070406))) BREAKS(g_pat_types,
-				SET(vmcb.g_pat, UINT64_C(0x0007040608070406))) BREAKS(g_pat_types,
-				SET(vmcb.g_pat,
-					UINT64_C(0x8007040600070406))) HOLDS(SET(vmcb.g_pat, 2),
-				NO_NESTED) HOLDS(SET(vmcb.nested_control,
-				0x11)) BREAKS(sss_needs_np,
-				SET(vmcb.nested_control,
-					0x10)) HOLDS(SET(vmcb.nested_control, 0x10),
-				SET(cpu.features, 1))
-
-				BREAKS(x2avic_needs_avic, SET(vmcb.v_intr, 0x40000000)) HOLDS(
-					SET(vmcb.v_intr, 0xc0000000)) HOLDS(SET(vmcb.v_intr,
-										    0x80000000),
-					SET(vmcb.avic_backing_page,
-						LAST_40)) BREAKS(avic_backing_page_address,
-					SET(vmcb.v_intr, 0x80000000),
-					SET(vmcb.avic_backing_page,
-						UINT64_C(
-							0x0000010000000000))) HOLDS(SET(vmcb.avic_backing_page,
-					UINT64_C(
-						0x0000010000000000))) BREAKS(avic_logical_table_address,
-					SET(vmcb.v_intr, 0x80000000),
-					SET(vmcb.avic_logical_table, UINT64_C(0x0000010000000000)))
-					BREAKS(avic_physical_table_address,
-						SET(vmcb.v_intr, 0x80000000),
-						SET(vmcb.avic_physical_table,
-							UINT64_C(0x0000010000000000)))
-						HOLDS(SET(vmcb.v_intr, 0x80000000),
-							SET(vmcb.avic_physical_table,
-								0x10ff)) BREAKS(avic_max_index,
-							SET(vmcb.v_intr, 0x80000000),
-							SET(vmcb.avic_physical_table,
-								0x1100)) HOLDS(SET(vmcb.v_intr,
-										       0xc0000000),
-							SET(vmcb.avic_physical_table,
-								0x11ff)) BREAKS(avic_max_index,
-							SET(vmcb.v_intr, 0xc0000000),
-							SET(vmcb.avic_physical_table, 0x1200))
-							HOLDS(SET(vmcb.v_intr, 0xc0000000),
-								SET(vmcb.avic_physical_table,
-									0x1fff),
-								SET(cpu.features_ecx, 0x40)) };
+	HOLDS(SET(vmcb.iopm_base_pa, LAST_40 - 0x2000)),
+	HOLDS(SET(vmcb.iopm_base_pa, LAST_40 - 0x2000 + 0xfff)), /* bits 11:0 are ignored */
+	BREAKS(iopm_address, SET(vmcb.iopm_base_pa, LAST_40 - 0x1000)),
+	BREAKS(iopm_address, SET(vmcb.iopm_base_pa, UINT64_C(0x8000000000000000))),
+	HOLDS(SET(vmcb.msrpm_base_pa, LAST_40 - 0x1000)),
+	BREAKS(msrpm_address, SET(vmcb.msrpm_base_pa, LAST_40)),
+	BREAKS(msrpm_address, SET(vmcb.msrpm_base_pa, UINT64_C(0x0000010000000000))),
+	HOLDS(SET(vmcb.eventinj, 0x80000020)), /* INTR */
+	HOLDS(SET(vmcb.eventinj, NMI_VECTOR)),
+	HOLDS(SET(vmcb.eventinj, 0x80000480)), /* INTn */
+	HOLDS(SET(vmcb.eventinj, 0x00000120)), /* not valid */
+	BREAKS(event_type, SET(vmcb.eventinj, 0x80000120)),
+	BREAKS(event_type, SET(vmcb.eventinj, 0x80000520)),
+	BREAKS(event_type, SET(vmcb.eventinj, 0x80000620)),
+	BREAKS(event_type, SET(vmcb.eventinj, 0x80000720)),
+	HOLDS(SET(vmcb.eventinj, 0x80000300)),                   /* #DE */
+	HOLDS(SET(vmcb.eventinj, 0x80000303)),                   /* #BP */
+	HOLDS(SET(vmcb.eventinj, UINT64_C(0x000000008000031e))), /* #SX */
+	BREAKS(event_vector, SET(vmcb.eventinj, 0x80000302)),
+	BREAKS(event_vector, SET(vmcb.eventinj, 0x80000309)),
+	BREAKS(event_vector, SET(vmcb.eventinj, 0x8000030f)),
+	BREAKS(event_vector, SET(vmcb.eventinj, 0x8000031f)),
+	BREAKS(event_vector, SET(vmcb.eventinj, 0x80000320)),
+	BREAKS(event_vector, SET(vmcb.eventinj, 0x800003ff)),
+	BREAKS(event_possible, SET(vmcb.eventinj, 0x80000304)), /* #OF */
+	BREAKS(event_possible, SET(vmcb.eventinj, 0x80000305)), /* #BR */
+	HOLDS(SET(vmcb.eventinj, 0x80000305), SET(vmcb.cs.attributes, CS_32)),
+	HOLDS(SET(vmcb.v_intr, 0x4000000)),
+	BREAKS(v_nmi_intercept, SET(vmcb.v_intr, 0x4000000), SET(vmcb.intercept_vector3, 0x1)),
+	HOLDS(SET(vmcb.v_intr, 0x4000000), SET(vmcb.intercept_vector3, 0x1), SET(cpu.features, 1)),
+	BREAKS(np_host_paging, SET(cpu.host_cr0, 0x11)),
+	HOLDS(SET(cpu.host_cr0, 0x11), NO_NESTED),
+	HOLDS(SET(vmcb.n_cr3, LAST_40 | 0x18)),
+	BREAKS(n_cr3_mbz, SET(vmcb.n_cr3, UINT64_C(0x0000010000000000))),
+	BREAKS(n_cr3_mbz, SET(vmcb.n_cr3, UINT64_C(0x8000000000000000))),
+	HOLDS(SET(vmcb.n_cr3, UINT64_C(0x8000000000000000)), NO_NESTED),
+	HOLDS(SET(vmcb.g_pat, UINT64_C(0x0706050401000606))),
+	BREAKS(g_pat_types, SET(vmcb.g_pat, UINT64_C(0x0007040600070402))),
+	BREAKS(g_pat_types, SET(vmcb.g_pat, UINT64_C(0x0307040600070406))),
+	BREAKS(g_pat_types, SET(vmcb.g_pat, UINT64_C(0x0007040608070406))),
+	BREAKS(g_pat_types, SET(vmcb.g_pat, UINT64_C(0x8007040600070406))),
+	HOLDS(SET(vmcb.g_pat, 2), NO_NESTED),
+	HOLDS(SET(vmcb.nested_control, 0x11)),
+	BREAKS(sss_needs_np, SET(vmcb.nested_control, 0x10)),
+	HOLDS(SET(vmcb.nested_control, 0x10), SET(cpu.features, 1)),
+	BREAKS(x2avic_needs_avic, SET(vmcb.v_intr, 0x40000000)),
+	HOLDS(SET(vmcb.v_intr, 0xc0000000)),
+	HOLDS(SET(vmcb.v_intr, 0x80000000), SET(vmcb.avic_backing_page, LAST_40)),
+	BREAKS(avic_backing_page_address, SET(vmcb.v_intr, 0x80000000),
+		SET(vmcb.avic_backing_page, UINT64_C(0x0000010000000000))),
+	HOLDS(SET(vmcb.avic_backing_page, UINT64_C(0x0000010000000000))),
+	BREAKS(avic_logical_table_address, SET(vmcb.v_intr, 0x80000000),
+		SET(vmcb.avic_logical_table, UINT64_C(0x0000010000000000))),
+	BREAKS(avic_physical_table_address, SET(vmcb.v_intr, 0x80000000),
+		SET(vmcb.avic_physical_table, UINT64_C(0x0000010000000000))),
+	HOLDS(SET(vmcb.v_intr, 0x80000000), SET(vmcb.avic_physical_table, 0x10ff)),
+	BREAKS(avic_max_index, SET(vmcb.v_intr, 0x80000000), SET(vmcb.avic_physical_table, 0x1100)),
+	HOLDS(SET(vmcb.v_intr, 0xc0000000), SET(vmcb.avic_physical_table, 0x11ff)),
+	BREAKS(avic_max_index, SET(vmcb.v_intr, 0xc0000000), SET(vmcb.avic_physical_table, 0x1200)),
+	HOLDS(SET(vmcb.v_intr, 0xc0000000), SET(vmcb.avic_physical_table, 0x1fff),
+		SET(cpu.features_ecx, 0x40)),
+};
 
 static struct svm_state make_state(const struct test_case *test)
 {
