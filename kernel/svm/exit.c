@@ -55,11 +55,13 @@ static void take_interrupt(
 }
 
 /* An instruction with prefixes, or one that the cache does not know, or of another length than two.
- */
+   One that cannot be found at CS:RIP has no length: nothing can be made of the exit. */
 static __attribute__((noinline)) void decode_bytes(
 	struct vcpu *vcpu, struct exit *exit, enum insn_op op)
 {
 	exit->len = guest_insn_length(vcpu, op);
+	if (exit->len == 0)
+		exit->kind = EXIT_OTHER;
 }
 
 /* The length of the instruction: from next-RIP where the CPU has that, else from its bytes. */
@@ -138,13 +140,15 @@ static void take_machine_check(
 	CALL_HOST_HANDLER(VECTOR_MC);
 }
 
-/* WBINVD at CPL 3 faults before it is intercepted ("Instruction Intercepts"); where it does not,
-   the guest gets that fault still. */
+/* WBINVD and INVD at CPL 3 fault before they are intercepted ("Instruction Intercepts"); where they
+   do not, the guest gets that fault still. Some implementations report INVD as WBINVD. */
 static void decode_cache(
 	struct vcpu *vcpu, struct svm_vcpu *svm, struct exit *exit, const struct row *row)
 {
 	if (svm->vmcb.cpl == 0) {
 		decode_instruction(vcpu, svm, exit, row);
+		if (exit->len == 0 && (exit->len = guest_insn_length(vcpu, INSN_INVD)) != 0)
+			exit->kind = EXIT_CACHE;
 		return;
 	}
 	exit->kind = EXIT_EXCEPTION;

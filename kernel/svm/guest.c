@@ -135,12 +135,14 @@ static void update_long_mode(struct svm_vmcb *vmcb)
 		vmcb->efer &= ~EFER_LMA;
 }
 
-/* A guest that turns its caches off believes it did: the hardware's stay on, and the two bits are
-   shown to it by intercepting reads for as long as they differ. */
+/* A guest that turns its caches off believes it did: the hardware's stay on. For as long as the two
+   bits differ all of its reads and writes exit; else only writes that change more than TS and MP.
+ */
 static void set_cr0(struct svm_vcpu *svm, uint64_t value)
 {
 	svm->hidden_cr0 = value & (CR0_CD | CR0_NW);
 	svm_intercept(&svm->vmcb, INTERCEPT_CR_READ + 0, svm->hidden_cr0 != 0);
+	svm_intercept(&svm->vmcb, INTERCEPT_CR_WRITE + 0, svm->hidden_cr0 != 0);
 	svm->vmcb.cr0 = value & ~(CR0_CD | CR0_NW);
 	update_long_mode(&svm->vmcb);
 }
