@@ -9,7 +9,7 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from trapeze import HostError, image
+from trapeze import HostError, image, matrix
 from trapeze.platforms import Machine, choose
 from trapeze.records import patterns_of, read_records, select
 from trapeze.suite_progress import progress_for
@@ -39,6 +39,8 @@ def parse_arguments():
     parser.add_argument("--seed", default="", help="of the shuffle")
     parser.add_argument("--smp", default="", help="CPUs")
     parser.add_argument("--words", default="", help="more words for the image")
+    parser.add_argument("--matrix", action="store_true",
+                        help="print the rows of spec/ that no test covers, and run nothing")
     return parser.parse_args()
 
 
@@ -77,10 +79,19 @@ def run(arguments):
         for record in selected.values():
             if record.alone:
                 runner.run_alone(record)
-    report = Report(arguments.suite, platform, arguments.model, records, selected, runner.run)
-    report.write()
+    report = Report(arguments.suite, platform, arguments.model, records, selected, runner.run,
+                    matrix.read_rows(arguments.suite))
+    folder = report.write()
     report.show()
+    print(f"{arguments.suite}: {'FAILED' if report.status else 'passed'}; "
+          f"{folder / report.name}.html, .json, .tap, .xml")
     return report.status
+
+
+def show_matrix(arguments):
+    """`make matrix`."""
+    records = read_records(image(arguments.suite))
+    return matrix.show(matrix.matrix_of(arguments.suite, records))
 
 
 def terminate(_number, _frame):
@@ -94,7 +105,7 @@ def main():
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGHUP, terminate)
     try:
-        return run(arguments)
+        return show_matrix(arguments) if arguments.matrix else run(arguments)
     except HostError as error:
         print(f"{arguments.suite}: error: {error}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -94,6 +94,11 @@ def qemu_version():
     return version(r"version (\S+)", "qemu-system-x86_64", "--version")
 
 
+def kernel_version():
+    """The running kernel's version."""
+    return os.uname().release
+
+
 def compiler_version(compiler="gcc"):
     """The compiler's version line, or ""."""
     return tool_output(compiler, "--version").partition("\n")[0]

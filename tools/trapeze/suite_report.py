@@ -1,11 +1,17 @@
 """What is left of a suite's run: the verdict, and the files in build/reports."""
 
 import json
+import re
+from datetime import datetime, timezone
 
-from . import build_folder
+from . import build_folder, errata, host, suite_files
 from .suite_log import ERROR, FAILED, KNOWN, PASSED, SKIPPED
 
 HEAD = ("tests", "checks", "passed", "failed", "known", "errors", "skipped", "seconds")
+ERRATA_FILES = {"bochs": "bochs", "kvm": "kvm", "kvm-in-bochs": "kvm", "kvm-in-tcg": "kvm",
+                "tcg": "qemu-tcg"}
+NUMBERED = re.compile(r"\b(EXIT|ENTRY_FAIL|FAIL_VALID)\((\d+)\)")
+KIND_OF = {"EXIT": "exit", "ENTRY_FAIL": "exit", "FAIL_VALID": "error"}
 
 
 def platform_name(platform):
@@ -13,16 +19,53 @@ def platform_name(platform):
     return platform.name.removesuffix(f"-{platform.vendor}")
 
 
+def versions_of(name, fingerprint=()):
+    """{program: version} of what a platform consists of. A kernel that ran inside says so itself, in
+    a line of the fingerprint: `# kvm 6.1.0-18-amd64`."""
+    found = {}
+    if name.startswith("kvm"):
+        found["kvm"] = dict(fingerprint).get("kvm") or host.kernel_version()
+    if name.endswith("bochs"):
+        found["bochs"] = host.bochs_version()
+    if name != "bochs":
+        found["qemu"] = host.qemu_version()
+    return found
+
+
+class Names:
+    """Numbers in outcomes, by their names in the manual's tables."""
+
+    def __init__(self, rows):
+        self.names = {(row.kind, row.number): row.name for row in rows.values()
+                      if row.kind in ("exit", "error", "intercept")}
+
+    def name(self, match):
+        """EXIT(HLT) for EXIT(12)."""
+        kind, number = KIND_OF[match[1]], int(match[2])
+        name = self.names.get((kind, number)) or self.names.get(("intercept", number))
+        return f"{match[1]}({name})" if name else match[0]
+
+    def readable(self, text):
+        """An outcome with names for its numbers."""
+        return NUMBERED.sub(self.name, text)
+
+
 class Report:
     """One run of a suite on one platform."""
 
-    def __init__(self, suite, platform, model, records, selected, run):
+    def __init__(self, suite, platform, model, records, selected, run, rows=None):
         self.suite, self.run = suite, run
         self.platform = platform_name(platform)
         self.model = model or getattr(platform, "models", {}).get(platform.vendor, "default")
         self.records, self.selected = records, selected
-        self.complaints = list(run.complaints) + self.missing()
-        self.warnings = []
+        self.versions = versions_of(self.platform, run.fingerprint)
+        self.when = datetime.now(timezone.utc)
+        self.names = Names(rows or {})
+        known = errata.Errata(errata.read(ERRATA_FILES[self.platform]), suite, self.versions,
+                              self.model)
+        known.apply(run.results, records)
+        self.warnings = known.warnings
+        self.complaints = run.complaints + self.missing() + known.complaints
 
     def missing(self):
         """Selected tests without a result, and results without a test."""
@@ -49,7 +92,7 @@ class Report:
     def status(self):
         """The exit status."""
         head = self.head
-        ran = head["passed"] + head["known"] > 0
+        ran = head["passed"] + head["known"] > 0 and head["checks"] > 0
         return 0 if ran and not (head["failed"] or head["errors"] or self.complaints) else 1
 
     @property
@@ -60,6 +103,8 @@ class Report:
     def as_data(self):
         """Everything, for JSON."""
         return {**self.head, "suite": self.suite, "platform": self.platform, "model": self.model,
+                "status": self.status, "versions": self.versions,
+                "when": self.when.isoformat(timespec="seconds"), "seed": self.run.seed,
                 "boots": self.run.boots, "complaints": self.complaints, "warnings": self.warnings,
                 "fingerprint": self.run.fingerprint,
                 "results": [self.result_data(result) for result in self.run.results]}
@@ -70,21 +115,32 @@ class Report:
         record = self.records.get(result.name)
         if record:
             data |= {"rule": record.rule, "citation": record.citation,
-                     "expected": record.expected, "rows": len(record.rows),
+                     "expected": self.names.readable(record.expected), "rows": len(record.rows),
                      "covers": list(record.covers)}
         for key in ("reason", "came", "notes"):
             if getattr(result, key):
                 data[key] = getattr(result, key)
         if result.differences:
-            data["differences"] = [vars(difference) for difference in result.differences]
+            data["differences"] = [self.difference_data(difference)
+                                   for difference in result.differences]
+        if result.erratum:
+            data["erratum"] = {key: getattr(result.erratum, key)
+                               for key in ("place", "rule", "platform", "explanation")}
         return data | {"seconds": round(result.seconds, 3)}
 
+    def difference_data(self, difference):
+        """One difference, with names for numbers."""
+        return {key: self.names.readable(value) for key, value in vars(difference).items() if value}
+
     def write(self):
-        """The files of the run."""
+        """The files of the run; returns the folder."""
         folder = build_folder() / "reports"
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.as_data(), indent=1, ensure_ascii=False)
         (folder / f"{self.name}.json").write_text(text + "\n")
+        (folder / f"{self.name}.tap").write_text(suite_files.tap(self))
+        (folder / f"{self.name}.xml").write_bytes(suite_files.junit(self))
+        return folder
 
     def show(self):
         """The last lines of the run."""
@@ -95,5 +151,3 @@ class Report:
         head = self.head
         print(f"{self.suite}: " + ", ".join(f"{head[key]} {key}" for key in HEAD[:-1])
               + f"; {head['seconds']} s, {self.run.boots} boots")
-        print(f"{self.suite}: {'passed' if self.status == 0 else 'FAILED'}; "
-              f"report {build_folder() / 'reports' / self.name}.json")

@@ -24,6 +24,7 @@ class SuiteRun:
     complaints: list = field(default_factory=list)  # what keeps it from passing, beside tests
     checks: int = 0
     boots: int = 0
+    seed: int = None  # of a random order
     seconds: float = 0.0
     lines: list = field(default_factory=list)  # of the console, of all boots
 
@@ -97,6 +98,7 @@ class Runner:
         self.run.seconds += result.seconds
         self.run.checks += reader.checks or 0
         self.run.complaints += reader.complaints
+        self.run.seed = self.run.seed if reader.seed is None else reader.seed
         if len(reader.fingerprint) > len(self.run.fingerprint):
             self.run.fingerprint = reader.fingerprint
         return reader, result
