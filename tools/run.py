@@ -17,7 +17,7 @@ from trapeze.platforms import Machine, choose
 from trapeze.session import Session
 from trapeze.terminal import Terminal, TerminalGone
 
-BATCH_LIMIT = 60  # seconds
+BATCH_LIMIT = 120  # seconds
 INTERACTIVE_LIMIT = 4 * 3600
 
 

@@ -103,6 +103,7 @@ ERRORS = (
     Error("bad-vcpus", "vcpus=2", guests=("name=a vcpus=2",)),
     Error("bad-name", "name=", guests=("name=a/b",)),
     Error("same-name", "name=a", guests=("name=a", "name=a")),
+    Error("machine-too-small", "memory|MiB", platforms=TCG, machine={"memory": 8}),
     Error("too-little-memory", "mem=1024M is more than", guests=("name=a mem=1G",)),
     Error("too-little-memory-together", "is more than", guests=("name=a mem=100M",
                                                                "name=b mem=200M")),

@@ -2,8 +2,11 @@
 guests at once, and the discs that GRUB boots."""
 
 import re
+import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pexpect
 
@@ -26,7 +29,7 @@ def bad_end(result):
     return "\n".join([f"it ended: {result}; {result.log}", *result.lines[-6:]])
 
 
-def boot_image(name, platform, boot, limit=60, **machine):
+def boot_image(name, platform, boot, limit=120, **machine):
     """Runs a boot for the test `name`."""
     return Session(PLATFORMS[platform], boot, Machine(**machine), name.replace("/", "-"),
                    limit).run()
@@ -224,6 +227,36 @@ TYPED = (
     ("\x01x", r"\*\*\* END [\s\S]*run: passed"),
 )
 
+# How the disc of `make iso` is put into a machine, and the machine's firmware.
+DISCS = {"cd-bios": ("-cdrom", ""), "cd-uefi": ("-cdrom", "uefi"),
+         "stick-bios": ("-hda", ""), "stick-uefi": ("-hda", "uefi")}
+
+
+def iso_boots(name, option, firmware):
+    """What `make iso` writes starts as it stands, and its shell answers."""
+    with tempfile.TemporaryDirectory() as folder:
+        disc = Path(folder) / "trapeze.iso"
+        done = subprocess.run([sys.executable, str(ROOT / "tools/run.py"), "--iso", str(disc)],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return verdict(name, [done.stderr])
+        argv = PLATFORMS["tcg-amd"].machine_arguments(Machine(firmware=firmware),
+                                                      Path(folder) / "qemu.log")
+        child = pexpect.spawn(argv[0], [*argv[1:], option, str(disc)], timeout=60,
+                              encoding="utf-8", codec_errors="replace")
+        try:
+            child.expect("tinyos> ")
+            child.send("run echo typed\r")
+            child.expect(r"\] typed")
+            child.send("\x01x")
+            child.expect(r"\*\*\* END passed")
+        except pexpect.ExceptionPexpect:
+            return verdict(name, [f"came: {child.before[-500:]!r}"])
+        finally:
+            child.close(force=True)
+    return verdict(name, [])
+
+
 EXTRAS = (
     ("run/shell", shell_in_a_terminal, 10),
     ("image/tinyos-same-as-guest", same_as_guest, 6),
@@ -239,4 +272,6 @@ def jobs():
     found += [Job(f"{name}/{platform}", lambda check=check, platform=platform: check(platform),
                   seconds)
               for name, check, seconds in EXTRAS for platform in BOTH]
+    found += [Job(f"iso/{name}", lambda name=name, wishes=wishes: iso_boots(f"iso/{name}", *wishes),
+                  8) for name, wishes in DISCS.items()]
     return found
