@@ -1,0 +1,71 @@
+/* Checks on the VM-exit controls and the areas of MSRs (Intel SDM, "VM-Exit Control Fields", "VM-Entry
+   Control Fields"). The event to be injected is check_event.c's. */
+#define TEST_FOLDER "entry/"
+#include "vmx-tests/entry/check.h"
+
+#define GROUP	check_exit
+#define TITLE	"SDM VM-Exit Control Fields"
+#define REFUSED REFUSED_CONTROL
+
+CHECK_TEST(exit_allowed0, NEEDS_ALSO(),
+	EACH_AMONG(LONG, FROM(VM_EXIT_CONTROLS, CLEAR, MUST_BE_1, CONTROL_WORD_VM_EXIT)))
+CHECK_TEST(exit_allowed1, NEEDS_ALSO(),
+	EACH_AMONG(LONG, FROM(VM_EXIT_CONTROLS, OR, MUST_BE_0, CONTROL_WORD_VM_EXIT)))
+CHECK_TEST(exit2_allowed1, NEEDS_ALSO(&need_VM_EXIT_ACTIVATE_SECONDARY_CONTROLS),
+	EACH_AMONG(LONG, FROM(VM_EXIT2_CONTROLS, OR, MUST_BE_0, CONTROL_WORD_VM_EXIT2),
+		OR(VM_EXIT_CONTROLS, VM_EXIT_ACTIVATE_SECONDARY_CONTROLS)),
+	HOLDS(LONG, FROM(VM_EXIT2_CONTROLS, OR, MUST_BE_0, CONTROL_WORD_VM_EXIT2)))
+CHECK_TEST(save_preemption_timer, NEEDS_ALSO(&need_VM_EXIT_SAVE_PREEMPTION_TIMER),
+	BREAKS(LONG, OR(VM_EXIT_CONTROLS, VM_EXIT_SAVE_PREEMPTION_TIMER),
+		CLEAR(PIN_CONTROLS, PIN_PREEMPTION_TIMER)),
+	HOLDS(LONG, OR(VM_EXIT_CONTROLS, VM_EXIT_SAVE_PREEMPTION_TIMER)))
+
+/* An area is looked at when its count is not 0. What lies there is read after the checks (msr_load.c). Areas that end
+   at the physical-address width are not entered here: no memory is there, and a failure at the exit would be a VMX abort. */
+#define AREA_ALIGNED(NAME)                                                                         \
+	EACH(LONG, OR(NAME##_ADDRESS, BITS(3, 0)), SET(NAME##_COUNT, 1), PAGE(NAME##_ADDRESS, 0)), \
+		HOLDS(LONG, SET(NAME##_ADDRESS, BITS(3, 0)), SET(NAME##_COUNT, 0))
+#define AREA_WIDTH(NAME, end)                                                                      \
+	EACH2(LONG, end, FROM(NAME##_ADDRESS, OR, BEYOND, 0), SET(NAME##_COUNT, 1),                \
+		PAGE(NAME##_ADDRESS, 0)),                                                          \
+		HOLDS(LONG, FROM(NAME##_ADDRESS, SET, BEYOND, 0), SET(NAME##_COUNT, 0))
+#define AREA_END(NAME)                                                                             \
+	BREAKS(LONG, SET(NAME##_COUNT, 2), FROM(NAME##_ADDRESS, SET, AREA_END, 16)),               \
+		BREAKS(LONG, SET(NAME##_COUNT, 17), FROM(NAME##_ADDRESS, SET, AREA_END, 256)),     \
+		HOLDS(LONG, SET(NAME##_COUNT, 0), FROM(NAME##_ADDRESS, SET, AREA_END, 16))
+
+CHECK_TEST(exit_msr_store_aligned, NEEDS_ALSO(), AREA_ALIGNED(EXIT_MSR_STORE))
+CHECK_TEST(exit_msr_store_width, NEEDS_ALSO(), AREA_WIDTH(EXIT_MSR_STORE, exit_msr_store_end))
+CHECK_TEST(exit_msr_store_end, NEEDS_ALSO(), AREA_END(EXIT_MSR_STORE))
+CHECK_TEST(exit_msr_load_aligned, NEEDS_ALSO(), AREA_ALIGNED(EXIT_MSR_LOAD))
+CHECK_TEST(exit_msr_load_width, NEEDS_ALSO(), AREA_WIDTH(EXIT_MSR_LOAD, exit_msr_load_end))
+CHECK_TEST(exit_msr_load_end, NEEDS_ALSO(), AREA_END(EXIT_MSR_LOAD))
+
+#undef TITLE
+#define TITLE "SDM VM-Entry Control Fields"
+
+CHECK_TEST(entry_msr_load_aligned, NEEDS_ALSO(), AREA_ALIGNED(ENTRY_MSR_LOAD))
+CHECK_TEST(entry_msr_load_width, NEEDS_ALSO(), AREA_WIDTH(ENTRY_MSR_LOAD, entry_msr_load_end))
+CHECK_TEST(entry_msr_load_end, NEEDS_ALSO(), AREA_END(ENTRY_MSR_LOAD))
+CHECK_TEST(entry_allowed0, NEEDS_ALSO(),
+	EACH_AMONG(LONG, FROM(VM_ENTRY_CONTROLS, CLEAR, MUST_BE_1, CONTROL_WORD_VM_ENTRY)))
+CHECK_TEST(entry_allowed1, NEEDS_ALSO(),
+	EACH_AMONG(LONG, FROM(VM_ENTRY_CONTROLS, OR, MUST_BE_0, CONTROL_WORD_VM_ENTRY)))
+
+/* ---- SMM: the suite runs outside it. Entry to SMM asks for blocking by SMI, which must be 0 outside. ---- */
+
+CHECK_TEST(entry_to_smm_outside, NEEDS_ALSO(&need_VM_ENTRY_ENTRY_TO_SMM),
+	BREAKS2(LONG, guest_smi_entry, OR(VM_ENTRY_CONTROLS, VM_ENTRY_ENTRY_TO_SMM)),
+	BREAKS2(LONG, guest_smi_outside, OR(VM_ENTRY_CONTROLS, VM_ENTRY_ENTRY_TO_SMM),
+		SET(GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_SMI)))
+CHECK_TEST(deactivate_outside, NEEDS_ALSO(&need_VM_ENTRY_DEACTIVATE_DUAL_MONITOR),
+	BREAKS(LONG, OR(VM_ENTRY_CONTROLS, VM_ENTRY_DEACTIVATE_DUAL_MONITOR)))
+CHECK_TEST(entry_to_smm_or_deactivate,
+	NEEDS_ALSO(&need_VM_ENTRY_ENTRY_TO_SMM, &need_VM_ENTRY_DEACTIVATE_DUAL_MONITOR),
+	CHECK_ROW("LONG both", REFUSED, LONG, 0, CHECK_NONE, CHECK_NONE, .among = true,
+		.change = { OR(VM_ENTRY_CONTROLS,
+			VM_ENTRY_ENTRY_TO_SMM | VM_ENTRY_DEACTIVATE_DUAL_MONITOR) }))
+
+/* Nothing here turns Intel PT's tracing on: with it off the load is allowed. */
+CHECK_TEST(load_rtit_while_tracing, NEEDS_ALSO(&need_VM_ENTRY_LOAD_RTIT_CTL),
+	HOLDS(LONG, OR(VM_ENTRY_CONTROLS, VM_ENTRY_LOAD_RTIT_CTL)))
