@@ -154,7 +154,8 @@ struct backend {
 	int (*vcpu_create)(struct vcpu *vcpu);
 	void (*vcpu_destroy)(struct vcpu *vcpu);
 
-	/* Around a run of enter() calls: makes vcpu the calling CPU's current one. */
+	/* Before a run of enter() calls: makes vcpu the calling CPU's current one. Interrupts are off, and
+	   stay off to the last enter(), which lets the host's in itself. */
 	void (*load)(struct vcpu *vcpu);
 
 	/* Enters the guest, with vcpu->inject delivered if valid, and returns at the next exit,

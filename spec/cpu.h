@@ -77,6 +77,7 @@
 #define DR6_RESET UINT64_C(0xffff0ff0)
 #define DR6_BS	  BIT(14)
 #define DR7_RESET UINT64_C(0x400)
+#define DR7_GD	  BIT(13)
 
 /* Exception vectors */
 enum vector {

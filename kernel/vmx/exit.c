@@ -26,6 +26,17 @@ static void put_event_back(struct vcpu *vcpu)
 		vmx_event_put_back(vcpu, vectoring);
 }
 
+/* A #DB that exits has not yet changed DR6 and DR7 ("Architectural State Before a VM Exit"): what its
+   delivery would have done to them is done here. DR6 is in the CPU's own register. */
+static void complete_debug_exception(uint64_t causes)
+{
+	uint64_t all = DEBUG_EXCEPTION_BREAKPOINTS | DEBUG_EXCEPTION_BD | DEBUG_EXCEPTION_BS;
+
+	write_dr6((read_dr6() & ~(uint64_t)DEBUG_EXCEPTION_BREAKPOINTS) | (causes & all));
+	if (causes & DEBUG_EXCEPTION_BD)
+		vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
+}
+
 /* An exception of the guest; or a machine check or NMI, which is the host's. */
 static void decode_exception(struct vcpu *vcpu, struct exit *exit)
 {
@@ -40,6 +51,8 @@ static void decode_exception(struct vcpu *vcpu, struct exit *exit)
 		exit->kind = EXIT_EXCEPTION;
 		exit->info = vmread(VMCS_EXIT_QUALIFICATION);
 		exit->exception = vmx_event_of_exit(info);
+		if (exit->exception.vector == VECTOR_DB)
+			complete_debug_exception(exit->info);
 		exit->len = exit->exception.len;
 		if (info & INTERRUPTION_NMI_UNBLOCKING && exit->exception.vector != VECTOR_DF &&
 			!vcpu->inject.valid)

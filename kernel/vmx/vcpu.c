@@ -132,7 +132,9 @@ static int write_execution_fields(struct vcpu *vcpu, const uint32_t control[CONT
 	const uint8_t *io = bitmap_io(stage2);
 	const struct vmcs_value table[] = {
 		/* A machine check is the machine's: it must not end up in a guest. */
-		{ VMCS_EXCEPTION_BITMAP, BIT(VECTOR_MC) },
+		/* Delivering #DB or #AC can raise itself without end, with no instruction in between at
+		   which the timer could end the guest's turn. */
+		{ VMCS_EXCEPTION_BITMAP, BIT(VECTOR_MC) | BIT(VECTOR_DB) | BIT(VECTOR_AC) },
 		{ VMCS_IO_BITMAP_A, (uint64_t)io },
 		{ VMCS_IO_BITMAP_B, (uint64_t)io + PAGE_SIZE },
 		{ VMCS_MSR_BITMAP, (uint64_t)bitmap_msr() },
