@@ -67,6 +67,11 @@ static bool has_umip(void)
 		(cpuid(CPUID_STRUCTURED, 0).ecx & CPUID_7_ECX_UMIP);
 }
 
+static bool has_ins_outs_information(void)
+{
+	return rdmsr(MSR_IA32_VMX_BASIC) & VMX_BASIC_INS_OUTS_INFORMATION;
+}
+
 #define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };
 #include "vmx-tests/needs.def"
 #undef NEED

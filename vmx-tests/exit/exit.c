@@ -49,16 +49,19 @@ outcome exit_check_instruction(uint64_t rip, uint32_t length, uint64_t qualifica
 	return OK;
 }
 
-outcome exit_run_case(const struct exit_case *row)
+outcome exit_run_case_here(const struct exit_case *row)
 {
-	outcome result, check;
-	uint64_t rip;
+	uint64_t rip = field_read(VMCS_GUEST_RIP);
+	outcome result = guest_run(NULL), check;
 
-	guest_set_mode(row->mode, row->code.start, (size_t)(row->code.end - row->code.start));
-	rip = field_read(VMCS_GUEST_RIP);
-	result = guest_run(NULL);
 	if (result != row->row.expected || outcome_kind(result) != OUTCOME_EXIT || row->length == 0)
 		return result;
 	check = exit_check_instruction(rip, row->length, row->qualification);
 	return check == OK ? result : check;
+}
+
+outcome exit_run_case(const struct exit_case *row)
+{
+	guest_set_mode(row->mode, row->code.start, (size_t)(row->code.end - row->code.start));
+	return exit_run_case_here(row);
 }

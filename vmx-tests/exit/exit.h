@@ -43,6 +43,9 @@ struct exit_case {
    and SSP"): RIP at the instruction, RFLAGS.RF = 0, its length, the qualification, no event. */
 outcome exit_run_case(const struct exit_case *row);
 
+/* The same after the caller has set the mode, and changed what it wanted then. */
+outcome exit_run_case_here(const struct exit_case *row);
+
 /* The checks alone, for an instruction at rip. */
 outcome exit_check_instruction(uint64_t rip, uint32_t length, uint64_t qualification);
 
