@@ -72,6 +72,18 @@ static bool has_ins_outs_information(void)
 	return rdmsr(MSR_IA32_VMX_BASIC) & VMX_BASIC_INS_OUTS_INFORMATION;
 }
 
+static bool has_ept_dirty(void)
+{
+	return ept_available() &&
+		(vmx_capability(MSR_IA32_VMX_EPT_VPID_CAP) & VMX_EPT_VPID_CAP_ACCESSED_DIRTY);
+}
+
+static bool has_eptp_switching(void)
+{
+	return vmx_may_set(CONTROL_WORD_PROC2, PROC2_ENABLE_VM_FUNCTIONS) &&
+		(vmx_capability(MSR_IA32_VMX_VMFUNC) & VMX_VMFUNC_EPTP_SWITCHING);
+}
+
 #define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };
 #include "vmx-tests/needs.def"
 #undef NEED
