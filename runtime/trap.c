@@ -146,6 +146,11 @@ void trap_set_stack(uint64_t rsp)
 	trap_cpus[smp_this()->number]->tss.rsp[0] = rsp;
 }
 
+void trap_set_ist(unsigned int index, uint64_t top)
+{
+	trap_cpus[smp_this()->number]->tss.ist[index - 1] = top;
+}
+
 trap_handler *trap_set_handler(uint8_t vector, trap_handler *handler)
 {
 	trap_handler *before = handlers[vector];

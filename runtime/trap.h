@@ -30,6 +30,10 @@ trap_handler *trap_set_handler(uint8_t vector, trap_handler *handler);
    who enters user mode does the same (SWAPGS), so that smp_this() works in between. */
 void trap_set_stack(uint64_t rsp);
 
+/* Sets the calling CPU's interrupt stack table entry 4-7 (1-3 are the runtime's own) to the stack that ends at
+   top, for an IDT that an image loads itself. */
+void trap_set_ist(unsigned int index, uint64_t top);
+
 /* Jumped to with RSP at a struct trap_frame: resumes it. */
 void trap_return(void) __noreturn;
 
