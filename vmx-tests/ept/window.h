@@ -44,7 +44,15 @@ uint64_t window_qualification(void);
 void guest_read(void), guest_write(void), guest_fetch(void);
 void guest_read_twice(void);   /* reads to RAX, VMCALL, reads to RAX */
 void guest_write_read(void);   /* writes RSI, reads to RAX */
+void guest_read_write(void);   /* reads to RAX, writes RSI */
 void guest_exchange(void);     /* XCHG: a read-modify-write */
+
+void guest_iret(void);	       /* IRETQ with the frame there */
+void guest_push(void);	       /* PUSH to there */
+void guest_load_segment(void); /* loads ES with the selector in RCX */
+void guest_software_interrupt(void); /* INT 40H */
+#define WINDOW_INTERRUPT 0x40
+void guest_store_string(void); /* REP STOSQ of RCX quadwords of RSI */
 
 /* The physical-address width (CPUID.80000008H:EAX[7:0]). */
 unsigned int window_physical_width(void);
