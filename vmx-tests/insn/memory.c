@@ -258,7 +258,7 @@ static outcome run_with_smap(uint64_t rflags)
 
 static bool has_smap(void)
 {
-	return cpuid(CPUID_EXT_FEATURES_7, 0).ebx & CPUID_7_EBX_SMAP;
+	return cpuid(CPUID_STRUCTURED, 0).ebx & CPUID_7_EBX_SMAP;
 }
 static const struct test_need need_smap = { "no SMAP (CPUID.7:EBX bit 20)", has_smap };
 
