@@ -38,13 +38,6 @@ static bool writes_no_exit_field(void)
 	return !writes_any_field();
 }
 
-static bool has_eptp_switching(void)
-{
-	return vmx_capability(MSR_IA32_VMX_VMFUNC) & VMX_VMFUNC_EPTP_SWITCHING;
-}
-
-const struct test_need need_eptp_switching = { "no EPTP switching (IA32_VMX_VMFUNC bit 0)",
-	has_eptp_switching };
 const struct test_need need_no_vmcs_shadowing = { "VMCS shadowing (IA32_VMX_PROCBASED_CTLS2 bit 46)",
 	lacks_shadowing };
 const struct test_need need_invept_instruction = { "no INVEPT (IA32_VMX_EPT_VPID_CAP bit 20)", has_invept };

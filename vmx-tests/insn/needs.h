@@ -6,7 +6,6 @@
 
 extern const struct test_need need_no_vmcs_shadowing, need_invept_instruction,
 	need_invvpid_instruction, need_no_invept_instruction, need_no_invvpid_instruction,
-	need_writable_exit_fields, need_no_writable_exit_fields,
-	need_eptp_switching;
+	need_writable_exit_fields, need_no_writable_exit_fields;
 
 #endif
