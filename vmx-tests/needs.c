@@ -84,6 +84,11 @@ static bool has_eptp_switching(void)
 		(vmx_capability(MSR_IA32_VMX_VMFUNC) & VMX_VMFUNC_EPTP_SWITCHING);
 }
 
+static bool has_cr3_targets_4(void)
+{
+	return FIELD_GET(rdmsr(MSR_IA32_VMX_MISC), VMX_MISC_CR3_TARGETS) >= 4;
+}
+
 #define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };
 #include "vmx-tests/needs.def"
 #undef NEED

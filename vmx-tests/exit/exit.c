@@ -1,6 +1,8 @@
 /* The guest that is one instruction. What it does is the tests' business. */
 #include "vmx-tests/exit/exit.h"
 
+#include "runtime/string.h"
+
 outcome exit_run_mode(enum guest_mode mode, struct guest_code code)
 {
 	guest_set_mode(mode, code.start, (size_t)(code.end - code.start));
@@ -10,6 +12,18 @@ outcome exit_run_mode(enum guest_mode mode, struct guest_code code)
 outcome exit_run(struct guest_code code)
 {
 	return exit_run_mode(GUEST_64BIT, code);
+}
+
+uint64_t exit_set_bytes(const uint8_t *bytes, size_t count)
+{
+	static const uint8_t vmcall[] = { 0x0f, 0x01, 0xc1 };
+	static uint8_t code[64]; /* the guest's page tables allow execution everywhere */
+
+	memset(code, 0, sizeof(code));
+	memcpy(code, bytes, MIN(count, sizeof(code) - sizeof(vmcall)));
+	memcpy(code + count, vmcall, sizeof(vmcall));
+	guest_set_mode(GUEST_64BIT, code, sizeof(code));
+	return vmx_address(code);
 }
 
 static const struct {

@@ -25,6 +25,10 @@ struct guest_code {
 outcome exit_run(struct guest_code code);
 outcome exit_run_mode(enum guest_mode mode, struct guest_code code);
 
+/* Copies `count` bytes of 64-bit code, and a VMCALL behind them, to where the guest may execute them; RIP is there and
+   RSP on the guest's stack. Returns RIP. The three scratch pages remain the test's. */
+uint64_t exit_set_bytes(const uint8_t *bytes, size_t count);
+
 /* Sets or clears a control of the current VMCS; setting one of the secondary or tertiary controls
    activates them. */
 void exit_control(enum vmx_control_word word, uint64_t bits, bool on);
