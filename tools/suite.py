@@ -9,7 +9,7 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from trapeze import HostError, image, matrix
+from trapeze import HostError, image, matrix, suite_html
 from trapeze.platforms import Machine, choose
 from trapeze.records import patterns_of, read_records, select
 from trapeze.suite_progress import progress_for
@@ -79,9 +79,12 @@ def run(arguments):
         for record in selected.values():
             if record.alone:
                 runner.run_alone(record)
+    table = matrix.matrix_of(arguments.suite, records)
     report = Report(arguments.suite, platform, arguments.model, records, selected, runner.run,
-                    matrix.read_rows(arguments.suite))
+                    table.rows)
+    report.selection = arguments.tests
     folder = report.write()
+    suite_html.write_pages(arguments.suite, folder, table)
     report.show()
     print(f"{arguments.suite}: {'FAILED' if report.status else 'passed'}; "
           f"{folder / report.name}.html, .json, .tap, .xml")

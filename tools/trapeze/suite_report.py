@@ -59,6 +59,7 @@ class Report:
         self.model = model or getattr(platform, "models", {}).get(platform.vendor, "default")
         self.records, self.selected = records, selected
         self.versions = versions_of(self.platform, run.fingerprint)
+        self.selection = ""  # the patterns that chose the tests, "" for all
         self.when = datetime.now(timezone.utc)
         self.names = Names(rows or {})
         known = errata.Errata(errata.read(ERRATA_FILES[self.platform]), suite, self.versions,
@@ -105,7 +106,7 @@ class Report:
         return {**self.head, "suite": self.suite, "platform": self.platform, "model": self.model,
                 "status": self.status, "versions": self.versions,
                 "when": self.when.isoformat(timespec="seconds"), "seed": self.run.seed,
-                "boots": self.run.boots, "complaints": self.complaints, "warnings": self.warnings,
+                "selection": self.selection, "boots": self.run.boots, "complaints": self.complaints, "warnings": self.warnings,
                 "fingerprint": self.run.fingerprint,
                 "results": [self.result_data(result) for result in self.run.results]}
 
