@@ -59,4 +59,39 @@ guest_store_string:			/* RCX quadwords of RSI */
 	rep stosq
 	ret
 
+/* Reads to R10, writes RDX to the entry at RSI, calls the routine in R8, reads to R11, VMCALL, reads to R12. */
+	.globl guest_remap, guest_invlpg, guest_load_cr3, guest_toggle_pge, guest_invpcid, guest_no_invalidation
+guest_remap:
+	movq (%rdi), %r10
+	movq %rdx, (%rsi)
+	call *%r8
+	movq (%rdi), %r11
+	vmcall
+	movq (%rdi), %r12
+	ret
+
+guest_no_invalidation:
+	ret
+
+guest_invlpg:
+	invlpg (%rdi)
+	ret
+
+guest_load_cr3:
+	movq %cr3, %rax
+	movq %rax, %cr3
+	ret
+
+guest_toggle_pge:			/* CR4.PGE is bit 7 */
+	movq %cr4, %rax
+	xorb $0x80, %al
+	movq %rax, %cr4
+	xorb $0x80, %al
+	movq %rax, %cr4
+	ret
+
+guest_invpcid:				/* the type is in R9; the descriptor, at RBX, names PCID 0 and RDI */
+	invpcid (%rbx), %r9
+	ret
+
 	.section .note.GNU-stack, "", @progbits

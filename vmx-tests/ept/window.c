@@ -75,10 +75,19 @@ static void map_ept(unsigned int level)
 	*window_entry(1) = leaf(1);
 }
 
-void window_open(unsigned int level)
+static void fill_pages(void)
 {
 	uint64_t i;
 
+	for (i = 0; i < PAGE_SIZE; i += sizeof(uint64_t)) {
+		*(volatile uint64_t *)(void *)(guest_page[0] + i) = WINDOW_WORD;
+		*(volatile uint64_t *)(void *)(guest_page[1] + i) = WINDOW_OTHER;
+	}
+	guest_page[0][0] = OPCODE_RET;
+}
+
+void window_open(unsigned int level)
+{
 	if (!is_enabled()) {
 		ept_enable();
 		upper = ept_entry(window_gpa(), 3);
@@ -86,9 +95,14 @@ void window_open(unsigned int level)
 	}
 	map_ept(level);
 	map_guest();
-	for (i = 0; i < PAGE_SIZE; i += sizeof(uint64_t))
-		*(volatile uint64_t *)(void *)(guest_page[0] + i) = WINDOW_WORD;
-	guest_page[0][0] = OPCODE_RET;
+	fill_pages();
+}
+
+void window_open_guest(void)
+{
+	map_guest();
+	*window_guest_entry(1) += vmx_address(guest_page[0]) - window_gpa();
+	fill_pages();
 }
 
 static void (*const codes[])(void) = {

@@ -14,6 +14,9 @@
    where it is not; else only the window's own entries are made new, so that a sweep's rows are cheap. */
 void window_open(unsigned int level);
 
+/* The guest's half alone, without EPT: the linear address is mapped to guest_page[0] itself. */
+void window_open_guest(void);
+
 /* Its guest-physical address. At 512 GBytes, where even the root's entry is its own, if the physical-address width allows
    it (need_wide_physical), else at 3 GBytes. */
 uint64_t window_gpa(void);
@@ -38,6 +41,7 @@ outcome window_enter(enum access access, uint64_t offset);
 uint64_t window_qualification(void);
 
 #define WINDOW_WORD  UINT64_C(0x1122334455667788) /* what a read finds (RET excepted at offset 0) */
+#define WINDOW_OTHER UINT64_C(0x0123456789abcdef) /* what guest_page[1] is filled with */
 #define WINDOW_WRITE UINT64_C(0x8877665544332211) /* what a write leaves */
 
 /* Guest code, with RDI the address: access.S. */
