@@ -72,7 +72,7 @@ class Error:
             modules = tuple(Module(file, line) for line in self.guests)
             boot = Boot(image(self.image), self.words, modules)
             loader = "own" if platform.startswith("tcg") else "fast"
-            result = boot_image(name, platform, boot, limit=30,
+            result = boot_image(name, platform, boot, limit=90,
                                 **{"loader": loader, **self.machine})
         complaints = [] if result.end == "failed" and "status" in result.detail else [
             f"it ended: {result}; {result.log}"]

@@ -203,7 +203,7 @@ def shell_in_a_terminal(platform):
     name = f"run/shell/{platform}"
     on, cpu = platform.split("-")
     child = pexpect.spawn(sys.executable, [str(ROOT / "tools/run.py"), "--on", on, "--cpu", cpu],
-                          timeout=40, encoding="utf-8", dimensions=(24, 200))
+                          timeout=90, encoding="utf-8", dimensions=(24, 200))
     try:
         for keys, answer in TYPED:
             child.send(keys)

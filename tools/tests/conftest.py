@@ -41,5 +41,5 @@ def run(build):
     def call(*arguments, **changes):
         return subprocess.run([sys.executable, str(TOOLS / "run.py"), *arguments],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=60, env={**os.environ, **changes})
+                              timeout=120, env={**os.environ, **changes})
     return call

@@ -20,17 +20,18 @@ ENDS = [
 ]
 
 
-def end_of(folder, platform, cmdline, **wishes):
+def end_of(folder, platform, cmdline, limit=60, **wishes):
     """Runs endings.elf and returns the result."""
     boot = Boot(folder / "endings.elf", cmdline, (Module(folder / "endings.elf", "name=m"),))
     machine = Machine(memory=64, ticks=60_000_000, **wishes)
-    return Session(PLATFORMS[platform], boot, machine, "test", limit=3).run()
+    return Session(PLATFORMS[platform], boot, machine, "test", limit).run()
 
 
 @pytest.mark.parametrize("order, end, word", ENDS)
 @pytest.mark.parametrize("platform", ["bochs-intel", "tcg-amd"])
 def test_end(build, platform, order, end, word):
-    result = end_of(build, platform, f"do={order}")
+    limit = 8 if (order, platform) == ("hang", "tcg-amd") else 60  # Bochs has a limit of its own
+    result = end_of(build, platform, f"do={order}", limit)
     assert result.end == end
     assert word in result.detail
 
