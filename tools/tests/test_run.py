@@ -93,7 +93,7 @@ def alive(pid):
         return False
 
 
-def gone(pids, seconds=5):
+def gone(pids, seconds=20):
     """Waits until the processes have ended."""
     deadline = time.monotonic() + seconds
     while any(map(alive, pids)) and time.monotonic() < deadline:
@@ -164,7 +164,7 @@ def test_interrupt_ends_a_scripted_run(build):
             pass
         emulators = children(process.pid)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "interrupted" in errors
     assert gone(emulators)
