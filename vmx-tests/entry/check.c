@@ -153,7 +153,7 @@ static outcome check_explainer(const struct check_row *row, enum vmx_check_index
 }
 
 /* "VM-Entry Failures During or After Loading Guest State": the exit reason and the qualification are all that
-   changes; VMfailValid writes the error only. */
+   is written; VMfailValid writes the error only. */
 static outcome check_fields(const struct check_row *row)
 {
 	bool late = outcome_kind(row->row.expected) == OUTCOME_ENTRY_FAIL;
@@ -181,12 +181,29 @@ static outcome check_launch_state(void)
 	return OK;
 }
 
+/* An exit loads registers of the host's with whatever the row has put into the host-state area: these MSRs
+   and the descriptor-table registers are mended at once. */
+static const uint32_t host_msrs[] = { MSR_IA32_GS_BASE, MSR_IA32_FS_BASE, MSR_IA32_EFER, MSR_IA32_PAT,
+	MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP };
+
 static outcome enter(const struct check_row *row)
 {
-	return row->bare ? VMX_INSTRUCTION("vmlaunch", "i"(0)) : guest_launch();
+	struct descriptor_table gdtr = read_gdtr(), idtr = read_idtr();
+	uint64_t values[ARRAY_SIZE(host_msrs)];
+	outcome result;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(host_msrs); i++)
+		values[i] = rdmsr(host_msrs[i]);
+	result = row->bare ? VMX_INSTRUCTION("vmlaunch", "i"(0)) : guest_launch();
+	write_gdtr(gdtr);
+	write_idtr(idtr);
+	for (i = 0; i < ARRAY_SIZE(host_msrs); i++)
+		wrmsr(host_msrs[i], values[i]);
+	return result;
 }
 
-/* An entry that succeeded loaded the host state at its exit, odd as it may be here: another one loads the good. */
+/* The rest of the host state, odd as it may be after an exit: another one loads the good. */
 static void restore_host(void)
 {
 	check_begin(CHECK_LONG);

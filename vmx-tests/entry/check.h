@@ -89,6 +89,34 @@ enum check_target {
 
 #define CHECK_CHANGES 9
 
+/* ---- Groups of changes ---- */
+
+/* Primary controls; secondary ones, which count when they are activated. */
+#define PROCESSOR(bits) OR(PROC_CONTROLS, bits)
+#define ACTIVATE	OR(PROC_CONTROLS, PROC_ACTIVATE_SECONDARY_CONTROLS)
+#define SECONDARY(bits) ACTIVATE, OR(PROC2_CONTROLS, bits)
+/* VM-entry and VM-exit controls. */
+#define ENTRY(bits)	OR(VM_ENTRY_CONTROLS, VM_ENTRY_##bits)
+#define EXIT_WITH(bits) OR(VM_EXIT_CONTROLS, VM_EXIT_##bits)
+/* An event to be injected, of a type (less INTERRUPTION_) and a vector; with an error code. */
+#define EVENT(type, vector)                                                                        \
+	SET(ENTRY_INTERRUPTION_INFORMATION,                                                        \
+		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_##type, INTERRUPTION_TYPE) | (vector))
+#define EVENT_ERROR(type, vector)                                                                  \
+	SET(ENTRY_INTERRUPTION_INFORMATION,                                                        \
+		INTERRUPTION_VALID | INTERRUPTION_HAS_ERROR |                                      \
+			FIELD_PUT(INTERRUPTION_##type, INTERRUPTION_TYPE) | (vector))
+#define ACTIVITY(state) SET(GUEST_ACTIVITY_STATE, ACTIVITY_##state)
+#define BLOCKING(bits)	SET(GUEST_INTERRUPTIBILITY_STATE, bits)
+
+/* A need that only one file's tests have. */
+#define LOCAL_NEED(name, reason, condition)                                                        \
+	static bool is_##name(void)                                                                \
+	{                                                                                          \
+		return condition;                                                                  \
+	}                                                                                          \
+	static const struct test_need need_##name = { reason, is_##name }
+
 /* ---- Rows ---- */
 
 struct check_row {

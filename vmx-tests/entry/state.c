@@ -109,11 +109,12 @@ uint64_t state_field_mask(unsigned int field)
 	return field < VMCS_FIELDS ? masks[vmcs_fields[field].width] : BITS(63, 0);
 }
 
-/* "VM-Entry Failures During or After Loading Guest State" and "VM Instruction Error Numbers". */
+/* "VM-Entry Failures During or After Loading Guest State" and "VM Instruction Error Numbers". Of the read-only fields of a late
+   failure failure.c has a test of its own. */
 static bool may_change(unsigned int field, bool late)
 {
 	if (late)
-		return field == FIELD_EXIT_REASON || field == FIELD_EXIT_QUALIFICATION;
+		return vmcs_fields[field].area == AREA_READONLY;
 	return field == FIELD_VM_INSTRUCTION_ERROR;
 }
 

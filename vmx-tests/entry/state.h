@@ -20,7 +20,7 @@ bool state_has_field(unsigned int field);
 uint64_t state_field_mask(unsigned int field);
 
 /* The first field that a refused entry should have left alone and has not, or -1. late: a failure after the guest state was
-   looked at, which writes the exit reason and the qualification; else only the VM-instruction error is written. */
+   looked at, whose information is in read-only fields; else only the VM-instruction error is written. */
 int state_difference(bool late);
 
 /* CPUID.80000008H:EAX */

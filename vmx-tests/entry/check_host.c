@@ -1,0 +1,130 @@
+/* Checks on the host state (Intel SDM, "Checks on Host Control Registers, MSRs, and SSP", "Checks on Host
+   Segment and Descriptor-Table Registers"). What has to do with the address-space size is check_space.c's. */
+#define TEST_FOLDER "entry/"
+#include "vmx-tests/entry/check.h"
+
+#define GROUP	check_host
+#define TITLE	"SDM Checks on Host Control Registers, MSRs, and SSP"
+#define REFUSED REFUSED_HOST
+
+/* Where the values that are allowed would keep the host from going on, they are not tried: CR3, CR0 and CR4 with other
+   bits than now, RIP. */
+
+/* ---- Control registers ---- */
+
+CHECK_TEST(host_cr0_fixed0, NEEDS_ALSO(),
+	EACH(LONG, FROM(HOST_CR0, CLEAR, MSR, MSR_IA32_VMX_CR0_FIXED0)),
+	BREAKS(LONG, CLEAR(HOST_CR0, CR0_NE)))
+CHECK_TEST(host_cr0_fixed1, NEEDS_ALSO(),
+	EACH(LONG, FROM(HOST_CR0, OR, NOT_MSR, MSR_IA32_VMX_CR0_FIXED1)),
+	EACH(LONG, OR(HOST_CR0, BITS(63, 32))))
+CHECK_TEST(host_cr4_fixed0, NEEDS_ALSO(),
+	EACH(LONG, FROM(HOST_CR4, CLEAR, MSR, MSR_IA32_VMX_CR4_FIXED0)),
+	BREAKS(LONG, CLEAR(HOST_CR4, CR4_VMXE)))
+CHECK_TEST(host_cr4_fixed1, NEEDS_ALSO(),
+	EACH(LONG, FROM(HOST_CR4, OR, NOT_MSR, MSR_IA32_VMX_CR4_FIXED1), OR(HOST_CR0, CR0_WP)),
+	EACH(LONG, OR(HOST_CR4, BIT(15) | BITS(63, 33))))
+LOCAL_NEED(cet, "no CET (IA32_VMX_CR4_FIXED1 bit 23)", vmx_capability(MSR_IA32_VMX_CR4_FIXED1) & CR4_CET);
+CHECK_TEST(host_cet_wp, NEEDS_ALSO(&need_cet),
+	BREAKS(LONG, OR(HOST_CR4, CR4_CET), CLEAR(HOST_CR0, CR0_WP)),
+	HOLDS(LONG, OR(HOST_CR4, CR4_CET), OR(HOST_CR0, CR0_WP)),
+	HOLDS(LONG, CLEAR(HOST_CR0, CR0_WP)))
+/* Bits 62:61 may be those of linear-address masking. */
+CHECK_TEST(host_cr3_width, NEEDS_ALSO(),
+	BREAKS(LONG, FROM(HOST_CR3, OR, WIDTH, 0)),
+	EACH(LONG, OR(HOST_CR3, BITS(60, 52) | BIT(63))))
+LOCAL_NEED(no_lam, "the CPU has linear-address masking (CPUID.(7,1):EAX bit 26)",
+	cpuid(0, 0).eax < 7 || cpuid(7, 0).eax < 1 || !(cpuid(7, 1).eax & BIT(26)));
+CHECK_TEST_AS(host_cr3_no_lam, host_cr3_width, NEEDS_ALSO(&need_no_lam),
+	EACH(LONG, FROM(HOST_CR3, OR, BEYOND, 0)))
+
+/* ---- MSRs ---- */
+
+#define CANONICAL(FIELD)                                                                           \
+	BREAKS(LONG, EDGE(FIELD, FIRST_BETWEEN)), BREAKS(LONG, EDGE(FIELD, LAST_BETWEEN)),         \
+		BREAKS(LONG, SET(FIELD, BIT(63))), HOLDS(LONG, EDGE(FIELD, LAST_LOW)),             \
+		HOLDS(LONG, EDGE(FIELD, FIRST_HIGH)), HOLDS(LONG, SET(FIELD, BITS(63, 12)))
+
+CHECK_TEST(host_sysenter_esp, NEEDS_ALSO(), CANONICAL(HOST_IA32_SYSENTER_ESP))
+CHECK_TEST(host_sysenter_eip, NEEDS_ALSO(), CANONICAL(HOST_IA32_SYSENTER_EIP))
+CHECK_TEST(host_perf_global_ctrl, NEEDS_ALSO(&need_VM_EXIT_LOAD_PERF_GLOBAL_CTRL),
+	EACH(LONG, OR(HOST_IA32_PERF_GLOBAL_CTRL, BITS(63, 49)), EXIT_WITH(LOAD_PERF_GLOBAL_CTRL)),
+	HOLDS(LONG, SET(HOST_IA32_PERF_GLOBAL_CTRL, 0), EXIT_WITH(LOAD_PERF_GLOBAL_CTRL)),
+	HOLDS(LONG, SET(HOST_IA32_PERF_GLOBAL_CTRL, BITS(63, 0))))
+/* Each of the eight entries: types 2, 3 and from 8 on are no memory types. */
+#define PAT_BREAKS(byte)                                                                           \
+	BREAKS(LONG, SET(HOST_IA32_PAT, UINT64_C(2) << (8 * (byte))), EXIT_WITH(LOAD_PAT)),        \
+		BREAKS(LONG, SET(HOST_IA32_PAT, UINT64_C(3) << (8 * (byte))), EXIT_WITH(LOAD_PAT)), \
+		EACH(LONG, OR(HOST_IA32_PAT, UINT64_C(0xf8) << (8 * (byte))), EXIT_WITH(LOAD_PAT))
+CHECK_TEST(host_pat, NEEDS_ALSO(&need_VM_EXIT_LOAD_PAT),
+	PAT_BREAKS(0), PAT_BREAKS(1), PAT_BREAKS(2), PAT_BREAKS(3), PAT_BREAKS(4), PAT_BREAKS(5),
+	PAT_BREAKS(6), PAT_BREAKS(7),
+	HOLDS(LONG, SET(HOST_IA32_PAT, UINT64_C(0x0001040506070006)), EXIT_WITH(LOAD_PAT)),
+	HOLDS(LONG, SET(HOST_IA32_PAT, BITS(63, 0))))
+/* SCE, LME, LMA and NXE are defined; NXE is tried by the state as it is. */
+CHECK_TEST(host_efer_reserved, NEEDS_ALSO(&need_VM_EXIT_LOAD_EFER),
+	EACH(LONG, OR(HOST_IA32_EFER, BITS(63, 12) | BIT(9) | BITS(7, 1)), EXIT_WITH(LOAD_EFER)),
+	HOLDS(LONG, EXIT_WITH(LOAD_EFER)),
+	HOLDS(LONG, OR(HOST_IA32_EFER, EFER_SCE), EXIT_WITH(LOAD_EFER)),
+	HOLDS(LONG, SET(HOST_IA32_EFER, BITS(63, 0))))
+CHECK_TEST(host_efer_lma, NEEDS_ALSO(&need_VM_EXIT_LOAD_EFER),
+	BREAKS(LONG, CLEAR(HOST_IA32_EFER, EFER_LMA), EXIT_WITH(LOAD_EFER)),
+	HOLDS(LONG, CLEAR(HOST_IA32_EFER, EFER_LMA)))
+CHECK_TEST(host_efer_lme, NEEDS_ALSO(&need_VM_EXIT_LOAD_EFER),
+	BREAKS(LONG, CLEAR(HOST_IA32_EFER, EFER_LME), EXIT_WITH(LOAD_EFER)),
+	HOLDS(LONG, CLEAR(HOST_IA32_EFER, EFER_LME)))
+CHECK_TEST(host_pkrs, NEEDS_ALSO(&need_VM_EXIT_LOAD_PKRS),
+	EACH(LONG, OR(HOST_IA32_PKRS, BITS(63, 32)), EXIT_WITH(LOAD_PKRS)),
+	HOLDS(LONG, SET(HOST_IA32_PKRS, BITS(63, 0))))
+
+/* ---- CET ---- */
+
+#define CET EXIT_WITH(LOAD_CET_STATE)
+
+CHECK_TEST(host_ssp_table, NEEDS_ALSO(&need_VM_EXIT_LOAD_CET_STATE),
+	BREAKS(LONG, EDGE(HOST_IA32_INTERRUPT_SSP_TABLE_ADDR, FIRST_BETWEEN), CET),
+	BREAKS(LONG, EDGE(HOST_IA32_INTERRUPT_SSP_TABLE_ADDR, LAST_BETWEEN), CET),
+	HOLDS(LONG, EDGE(HOST_IA32_INTERRUPT_SSP_TABLE_ADDR, LAST_LOW), CET),
+	HOLDS(LONG, EDGE(HOST_IA32_INTERRUPT_SSP_TABLE_ADDR, FIRST_HIGH), CET),
+	HOLDS(LONG, EDGE(HOST_IA32_INTERRUPT_SSP_TABLE_ADDR, FIRST_BETWEEN)))
+CHECK_TEST(host_s_cet_reserved, NEEDS_ALSO(&need_VM_EXIT_LOAD_CET_STATE),
+	EACH(LONG, OR(HOST_IA32_S_CET, BITS(9, 6)), CET),
+	HOLDS(LONG, SET(HOST_IA32_S_CET, BITS(9, 6))))
+CHECK_TEST(host_s_cet_suppress, NEEDS_ALSO(&need_VM_EXIT_LOAD_CET_STATE),
+	BREAKS(LONG, SET(HOST_IA32_S_CET, BITS(11, 10)), CET),
+	HOLDS(LONG, SET(HOST_IA32_S_CET, BIT(10)), CET),
+	HOLDS(LONG, SET(HOST_IA32_S_CET, BITS(11, 10))))
+CHECK_TEST(host_ssp_aligned, NEEDS_ALSO(&need_VM_EXIT_LOAD_CET_STATE),
+	EACH(LONG, OR(HOST_SSP, BITS(1, 0)), CET),
+	HOLDS(LONG, SET(HOST_SSP, 4), CET),
+	HOLDS(LONG, SET(HOST_SSP, 1)))
+
+/* ---- Segments ---- */
+
+#undef TITLE
+#define TITLE "SDM Checks on Host Segment and Descriptor-Table Registers"
+
+#define SELECTOR(SEG)                                                                              \
+	EACH(LONG, OR(HOST_##SEG##_SELECTOR, BITS(2, 0))),                                         \
+		BREAKS(LONG, OR(HOST_##SEG##_SELECTOR, BITS(2, 0))),                               \
+		HOLDS(LONG, SET(HOST_##SEG##_SELECTOR, BITS(15, 3)))
+CHECK_TEST(host_cs_rpl_ti, NEEDS_ALSO(), SELECTOR(CS))
+CHECK_TEST(host_ss_rpl_ti, NEEDS_ALSO(), SELECTOR(SS))
+CHECK_TEST(host_ds_rpl_ti, NEEDS_ALSO(), SELECTOR(DS))
+CHECK_TEST(host_es_rpl_ti, NEEDS_ALSO(), SELECTOR(ES))
+CHECK_TEST(host_fs_rpl_ti, NEEDS_ALSO(), SELECTOR(FS))
+CHECK_TEST(host_gs_rpl_ti, NEEDS_ALSO(), SELECTOR(GS))
+CHECK_TEST(host_tr_rpl_ti, NEEDS_ALSO(), SELECTOR(TR))
+CHECK_TEST(host_cs_null, NEEDS_ALSO(),
+	BREAKS(LONG, SET(HOST_CS_SELECTOR, 0)),
+	HOLDS(LONG, SET(HOST_CS_SELECTOR, 8)))
+CHECK_TEST(host_tr_null, NEEDS_ALSO(),
+	BREAKS(LONG, SET(HOST_TR_SELECTOR, 0)),
+	HOLDS(LONG, SET(HOST_TR_SELECTOR, 8)),
+	HOLDS(LONG, SET(HOST_DS_SELECTOR, 0), SET(HOST_ES_SELECTOR, 0), SET(HOST_FS_SELECTOR, 0),
+		SET(HOST_GS_SELECTOR, 0)))
+CHECK_TEST(host_fs_base, NEEDS_ALSO(), CANONICAL(HOST_FS_BASE))
+CHECK_TEST(host_gs_base, NEEDS_ALSO(), CANONICAL(HOST_GS_BASE))
+CHECK_TEST(host_gdtr_base, NEEDS_ALSO(), CANONICAL(HOST_GDTR_BASE))
+CHECK_TEST(host_idtr_base, NEEDS_ALSO(), CANONICAL(HOST_IDTR_BASE))
+CHECK_TEST(host_tr_base, NEEDS_ALSO(), CANONICAL(HOST_TR_BASE))
