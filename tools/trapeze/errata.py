@@ -140,11 +140,11 @@ class Errata:
                 continue
             if result.status == PASSED:
                 for entry in entries:
-                    self.object(entry, f"{result.name} passes")
+                    self.complain_about(entry, f"{result.name} passes")
             elif result.status in (FAILED, ERROR):
                 self.judge(result, entries)
 
-    def object(self, entry, what):
+    def complain_about(self, entry, what):
         """An entry is not true: an error in a version that it lists, else worth a word."""
         words = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         if listed(entry.versions, self.versions):
@@ -154,7 +154,8 @@ class Errata:
 
     def judge(self, result, entries):
         """A failure that has entries."""
-        if result.status == ERROR and not any(result.came in entry.ends for entry in entries):
+        ended = result.came or ("" if result.status == FAILED else "an error of the test")
+        if ended and not any(ended in entry.ends for entry in entries):
             return
         unlisted = self.unlisted_rows(result, entries)
         if unlisted:
@@ -163,7 +164,7 @@ class Errata:
         for entry in entries:
             for row in entry.rows:
                 if not any(fnmatchcase(difference.row, row) for difference in result.differences):
-                    self.object(entry, f"{result.name}: row {row} passes")
+                    self.complain_about(entry, f"{result.name}: row {row} passes")
         result.status, result.erratum = KNOWN, entries[0]
         if not any(listed(entry.versions, self.versions) for entry in entries):
             self.warnings.append(f"{entries[0].place}: {result.name} fails on a version that the "

@@ -97,6 +97,14 @@ class Record:
         return self.name.rpartition("/")[0]
 
     @property
+    def every_expected(self):
+        """The outcome that all rows expect, "" when they differ."""
+        if self.expected:
+            return self.expected
+        outcomes = {expected for _, expected in self.rows}
+        return outcomes.pop() if len(outcomes) == 1 else ""
+
+    @property
     def alone(self):
         """Does it end the machine, so that it needs a boot of its own?"""
         return "alone" in self.group.split("/")

@@ -47,12 +47,19 @@ def count(results):
     return {status: sum(result.status == status for result in results) for status in WORST_FIRST}
 
 
+def badness(result):
+    """Sorts what needs a look to the front."""
+    return result.status not in ("failed", "error")
+
+
 def platform_page(data, name):
     """The page of one run."""
-    sections = [(section, results, count(results))
-                for section, results in by_section(results_of(data))]
+    everything = results_of(data)
+    sections = [(section, sorted(results, key=badness), count(results))
+                for section, results in by_section(everything)]
     cpu = next((rest for word, rest in data["fingerprint"] if word == "cpu"), "")
-    return render("platform.html", data=data, name=name, sections=sections, cpu=cpu)
+    return render("platform.html", data=data, name=name, sections=sections, cpu=cpu,
+                  bad=[result for result in everything if result.status in ("failed", "error")])
 
 
 def compare(name, runs):

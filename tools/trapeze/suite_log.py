@@ -37,6 +37,7 @@ class Difference:
 class TestResult:
     """One test as it ended."""
 
+    __test__ = False  # for pytest: not a class of tests
     name: str
     status: str  # PASSED, FAILED, ERROR, SKIPPED; KNOWN is given by the errata
     reason: str = ""  # of a skip or an error

@@ -116,7 +116,7 @@ class Report:
         record = self.records.get(result.name)
         if record:
             data |= {"rule": record.rule, "citation": record.citation,
-                     "expected": self.names.readable(record.expected), "rows": len(record.rows),
+                     "expected": self.names.readable(record.every_expected), "rows": len(record.rows),
                      "covers": list(record.covers)}
         for key in ("reason", "came", "notes"):
             if getattr(result, key):

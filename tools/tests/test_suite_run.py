@@ -1,0 +1,194 @@
+"""Suites on machines that do not exist: recorded consoles, and boots that end in every way."""
+
+import itertools
+
+import pytest
+
+from trapeze import suite_run, verdict
+from trapeze.records import Record
+from trapeze.suite_log import LogReader
+from trapeze.suite_progress import PlainProgress
+from trapeze.verdict import Result
+
+HEAD = ["# cpu GenuineIntel signature 0x50654", "# msr 0x480 IA32_VMX_BASIC 0x2b", "KTAP version 1",
+        "# suite vmx-tests"]
+GOOD = [*HEAD, "1..3", "# run a/x", "ok 1 a/x", "ok 2 a/y # SKIP no luck (LUCK bit 7)", "# run a/z",
+        "ok 3 a/z", "# totals: 2 passed, 0 failed, 0 errors, 1 skipped, 5 checks", "*** END passed"]
+
+
+def read(lines):
+    """A reader that has read the lines."""
+    reader = LogReader()
+    for line in lines:
+        reader.feed(line)
+    return reader
+
+
+def results(reader):
+    """What the reader found, short."""
+    return [(result.name, result.status, result.reason) for result in reader.results]
+
+
+def test_good_log():
+    reader = read(GOOD)
+    assert results(reader) == [("a/x", "passed", ""), ("a/y", "skipped", "no luck (LUCK bit 7)"),
+                               ("a/z", "passed", "")]
+    assert (reader.planned, reader.checks, reader.running, reader.complaints) == (3, 5, "", [])
+    assert reader.fingerprint == [("cpu", "GenuineIntel signature 0x50654"),
+                                  ("msr", "0x480 IA32_VMX_BASIC 0x2b")]
+
+
+@pytest.mark.parametrize("line, difference", [
+    ("# expected OK, came FAULT(GP, 0x18): at RIP 0x1, CR2 0", ("", "OK", "FAULT(GP, 0x18)",
+                                                                 "at RIP 0x1, CR2 0")),
+    ("# 64-bit, CPL 3: expected EXIT(18), came OK", ("64-bit, CPL 3", "EXIT(18)", "OK", "")),
+    ("# 1: R--, read: expected EXIT(48), came a wrong value at line 27: x is 0xa, not 0xb",
+     ("1: R--, read", "EXIT(48)", "a wrong value at line 27", "x is 0xa, not 0xb")),
+    ("# GUEST_RIP is 0x1, not 0x2", ("GUEST_RIP", "0x2", "0x1", "")),
+])
+def test_differences(line, difference):
+    reader = read([*HEAD, "1..1", "# run a/x", line, "# rule: x (SDM x)", "not ok 1 a/x"])
+    found, = reader.results[0].differences
+    assert (found.row, found.expected, found.came, found.note) == difference
+    assert reader.results[0].notes == [] and reader.results[0].status == "failed"
+
+
+def test_error_of_a_test():
+    reader = read([*HEAD, "1..1", "# run a/x", "# lost", "not ok 1 a/x # ERROR"])
+    assert results(reader) == [("a/x", "error", "")] and reader.results[0].notes == ["lost"]
+
+
+@pytest.mark.parametrize("lines, complaint", [
+    (["# run a/x", "ok 1 a/x", "# run a/z", "ok 3 a/z"], "number 3 where 2 was due"),
+    (["ok 1 a/x"], "no test was running"),
+    (["# run a/x", "ok 1 a/y"], "a/x was running")])
+def test_complaints(lines, complaint):
+    assert complaint in read([*HEAD, "1..3", *lines]).complaints[0]
+
+
+class FakeSession:
+    """Boots from a list: (lines, end, detail) each."""
+
+    boots, words = [], []
+
+    def __init__(self, platform, boot, machine, name, limit, listener=None, watch=None):
+        self.listener, self.watch = listener, watch
+        FakeSession.words.append(boot.cmdline)
+
+    def run(self):
+        """Plays the next boot; stops where the runner would."""
+        lines, end, detail = FakeSession.boots.pop(0)
+        for line in lines:
+            self.listener(line)
+            if self.watch():
+                end, detail = verdict.TIMED_OUT, self.watch()
+                break
+        return Result(end, detail, lines, 0, 1.0, None)
+
+
+class FakePlatform:
+    """Nothing but a name."""
+
+    name, vendor = "fake-intel", "intel"
+
+
+def run(monkeypatch, boots, planned=3, alone=()):
+    """Runs a suite in the given boots; returns (SuiteRun, command lines)."""
+    FakeSession.boots, FakeSession.words = list(boots), []
+    monkeypatch.setattr(suite_run, "Session", FakeSession)
+    runner = suite_run.Runner("vmx-tests", FakePlatform, None, PlainProgress(9))
+    if planned:
+        runner.run_together(["*"], planned, ["seed=4"])
+    for record in alone:
+        runner.run_alone(record)
+    assert not FakeSession.boots
+    return runner.run, FakeSession.words
+
+
+def statuses(found):
+    """Names and statuses."""
+    return [(result.name, result.status) for result in found.results]
+
+
+def test_one_boot(monkeypatch):
+    found, words = run(monkeypatch, [(GOOD, verdict.PASSED, "")])
+    assert statuses(found) == [("a/x", "passed"), ("a/y", "skipped"), ("a/z", "passed")]
+    assert (found.checks, found.boots, found.complaints) == (5, 1, [])
+    assert words == ["tests=* skip=alone/*,*/alone/* seed=4"]
+
+
+AGAIN = [*HEAD, "1..3", "# run a/z", "ok 3 a/z", "*** END passed"]
+ENDS = [([], verdict.TRIPLE_FAULT, "SHUTDOWN"), ([], verdict.TIMED_OUT, "HANG"),
+        (["*** PANIC: lost"], verdict.PANIC, "PANIC"), ([], verdict.FAILED, "RESET"),
+        ([], verdict.EMULATOR_ERROR, "EMULATOR_ERROR"), (HEAD, verdict.FAILED, "RESET")]
+
+
+@pytest.mark.parametrize("lines, end, came", ENDS)
+def test_an_end_is_the_running_tests_and_the_rest_runs(monkeypatch, lines, end, came):
+    first = [*HEAD, "1..3", "# run a/x", "ok 1 a/x", "# run a/y", *lines]
+    found, words = run(monkeypatch, [(first, end, "why"), (AGAIN, verdict.PASSED, "")])
+    assert statuses(found) == [("a/x", "passed"), ("a/y", "error"), ("a/z", "passed")]
+    assert found.results[1].came == came and found.results[1].reason.startswith(f"{came}: ")
+    assert words[1].endswith("seed=4 from=2") and found.complaints == []
+
+
+def test_end_between_tests_is_a_complaint(monkeypatch):
+    found, _ = run(monkeypatch, [([*HEAD, "1..3", "# run a/x", "ok 1 a/x"], verdict.TIMED_OUT, "")])
+    assert found.complaints == ["2 tests were not reached: timed out"]
+
+
+def test_end_after_the_last_test_is_a_complaint(monkeypatch):
+    found, _ = run(monkeypatch, [(GOOD, verdict.TRIPLE_FAULT, "late")])
+    assert found.complaints == ["all tests were reported, but the run ended: triple fault (late)"]
+
+
+def test_last_test_may_end_the_machine(monkeypatch):
+    found, _ = run(monkeypatch, [([*GOOD[:8], "# run a/z"], verdict.TRIPLE_FAULT, "")])
+    assert statuses(found)[2] == ("a/z", "error") and found.complaints == []
+
+
+def test_another_plan_is_a_complaint(monkeypatch):
+    found, _ = run(monkeypatch, [(GOOD, verdict.PASSED, "")], planned=4)
+    assert found.complaints == ["the image plans 3 tests, not 4"]
+
+
+def test_machine_that_always_ends_does_not_run_for_ever(monkeypatch):
+    boots = [([*HEAD, "1..99", f"# run a/{i}"], verdict.TRIPLE_FAULT, "") for i in range(40)]
+    found, _ = run(monkeypatch, boots, planned=99)
+    assert len(found.results) == 40 and "59 tests were not reached" in found.complaints[0]
+
+
+ALONE = Record("a/alone/end", "", "", "SHUTDOWN")
+
+
+@pytest.mark.parametrize("end, status", [
+    (verdict.TRIPLE_FAULT, "passed"), (verdict.TIMED_OUT, "failed"),
+    (verdict.EMULATOR_ERROR, "failed"), (verdict.PANIC, "failed")])
+def test_alone(monkeypatch, end, status):
+    lines = [*HEAD, "1..1", "# run a/alone/end"]
+    found, words = run(monkeypatch, [(lines, end, "")], planned=0, alone=[ALONE])
+    assert statuses(found) == [("a/alone/end", status)] and words == ["tests=a/alone/end"]
+
+
+def test_alone_that_reports_itself(monkeypatch):
+    lines = [*HEAD, "1..1", "# run a/alone/end", "ok 1 a/alone/end"]
+    found, _ = run(monkeypatch, [(lines, verdict.PASSED, "")], planned=0, alone=[ALONE])
+    assert statuses(found) == [("a/alone/end", "passed")]
+
+
+def test_alone_that_does_not_even_start(monkeypatch):
+    found, _ = run(monkeypatch, [([], verdict.TIMED_OUT, "")], planned=0, alone=[ALONE])
+    assert found.complaints == ["a/alone/end was not reached: timed out"]
+
+
+def test_watchdog(monkeypatch):
+    clock = itertools.count(0, 20)
+    monkeypatch.setattr(suite_run.time, "monotonic", lambda: next(clock))
+    reader = LogReader()
+    watchdog = suite_run.Watchdog(reader, (60, 30))  # made at 0
+    assert [watchdog(), watchdog(), watchdog()] == ["", "", ""]  # at 20, 40, 60
+    assert watchdog() == "nothing was printed for 60 s"
+    reader.feed("KTAP version 1")
+    watchdog.feed()  # at 100
+    assert watchdog() == ""
+    assert watchdog() == "nothing was printed for 30 s"
