@@ -8,7 +8,7 @@
 #define COVERS_READ	   .covers = "insn:VMREAD"
 #define COVERS_WRITE	   .covers = "insn:VMWRITE"
 #define COVERS_UNSUPPORTED .covers = "insn:VMREAD insn:VMWRITE error:UNSUPPORTED_COMPONENT"
-#define COVERS_READ_ONLY   .covers = "insn:VMWRITE error:VMWRITE_READ_ONLY"
+#define COVERS_READ_ONLY   .covers = "insn:VMWRITE error:VMWRITE_READ_ONLY cap:VMX_MISC_VMWRITE_ANY_FIELD"
 #define PATTERN		   UINT64_C(0x123456789abcdef0)
 
 TEST(vmread, to_register, "SDM VMREAD", "a field's value goes to a register", OK, COVERS_READ)
@@ -244,7 +244,8 @@ TEST(vmwrite, read_only, "SDM VMWRITE", "VM-exit information fields may not be w
 }
 
 TEST(vmwrite, exit_fields, "SDM VMWRITE", "VM-exit information fields may be written where IA32_VMX_MISC says so",
-	OK, VALUES({ VMCS_EXIT_QUALIFICATION, PATTERN }), COVERS_WRITE,
+	OK, VALUES({ VMCS_EXIT_QUALIFICATION, PATTERN }),
+	.covers = "insn:VMWRITE cap:VMX_MISC_VMWRITE_ANY_FIELD",
 	.needs = NEEDS(&need_writable_exit_fields))
 {
 	return vmwrite(VMCS_EXIT_QUALIFICATION, PATTERN);
