@@ -109,6 +109,10 @@ enum check_target {
 #define ACTIVITY(state) SET(GUEST_ACTIVITY_STATE, ACTIVITY_##state)
 #define BLOCKING(bits)	SET(GUEST_INTERRUPTIBILITY_STATE, bits)
 
+/* The guest runs: its first instruction is VMCALL. Where blocking by STI or MOV SS is the subject, the timer's exit
+   is not to decide (window.c has that). */
+#define NO_TIMER	CLEAR(PIN_CONTROLS, PIN_PREEMPTION_TIMER)
+
 /* A need that only one file's tests have. */
 #define LOCAL_NEED(name, reason, condition)                                                        \
 	static bool is_##name(void)                                                                \
