@@ -27,6 +27,8 @@ static void handle_hlt(struct vcpu *vcpu, const struct exit *exit)
 
 static void handle_exception(struct vcpu *vcpu, const struct exit *exit)
 {
+	if (exit->exception.type == EVENT_EXCEPTION)
+		vcpu_set_resume_flag(vcpu, exit->exception.vector);
 	vcpu->inject = exit->exception;
 }
 

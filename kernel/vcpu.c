@@ -120,6 +120,17 @@ static bool makes_double_fault(uint8_t first, uint8_t second)
 				    is_contributory(first) && is_contributory(second);
 }
 
+/* "Resume Flag": a fault pushes RFLAGS with RF set, which is left to the one who injects it. Neither the
+   traps, nor #DB, which may be either, nor the aborts are faults. */
+void vcpu_set_resume_flag(struct vcpu *vcpu, uint8_t vector)
+{
+	const uint32_t others = BIT(VECTOR_DB) | BIT(VECTOR_NMI) | BIT(VECTOR_BP) | BIT(VECTOR_OF) |
+		BIT(VECTOR_DF) | BIT(VECTOR_MC);
+
+	if (!(others & BIT(vector)))
+		vcpu_set(vcpu, REG_RFLAGS, vcpu_get(vcpu, REG_RFLAGS) | RFLAGS_RF);
+}
+
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, uint32_t error)
 {
 	struct event *event = &vcpu->inject;
@@ -134,6 +145,7 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, uint32_t error)
 			error = 0;
 		}
 	}
+	vcpu_set_resume_flag(vcpu, vector);
 	*event = (struct event){ .valid = true,
 		.type = EVENT_EXCEPTION,
 		.vector = vector,

@@ -54,6 +54,10 @@ bool vcpu_is_runnable(const struct vcpu *vcpu);
    the manuals say (contributory exceptions: #DF; a third: shutdown). error is used where the vector has one. */
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, uint32_t error);
 
+/* Sets RFLAGS.RF when the exception of that vector is a fault, as its delivery is to push it. For
+   vcpu->inject that is filled otherwise. */
+void vcpu_set_resume_flag(struct vcpu *vcpu, uint8_t vector);
+
 /* Registers through the back end. */
 static inline uint64_t vcpu_get(struct vcpu *vcpu, enum reg reg)
 {
