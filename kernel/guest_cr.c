@@ -138,13 +138,19 @@ static void write_xcr(void *arg)
 	xsetbv(write->index, write->value);
 }
 
-/* The guest's XCR0 is in the register while the hypervisor runs, so the CPU itself checks it. */
+static unsigned int privilege_level(struct vcpu *vcpu)
+{
+	return (vcpu_get(vcpu, REG_SEGMENT(SEG_SS, PART_ACCESS)) >> 5) & 3;
+}
+
+/* The guest's XCR0 is in the register while the hypervisor runs, so the CPU itself checks it. Not all
+   implementations check the CPL before they exit. */
 void guest_xsetbv(struct vcpu *vcpu, const struct exit *exit)
 {
 	struct xcr_write write = { (uint32_t)vcpu->gpr[GPR_RCX],
 		vcpu->gpr[GPR_RDX] << 32 | (uint32_t)vcpu->gpr[GPR_RAX] };
 
-	if (write.index != 0 || trap_catch(write_xcr, &write, NULL) != TRAP_NONE)
+	if (privilege_level(vcpu) != 0 || write.index != 0 || trap_catch(write_xcr, &write, NULL) != TRAP_NONE)
 		vcpu_inject_exception(vcpu, VECTOR_GP, 0);
 	else
 		backend->advance(vcpu, exit);
