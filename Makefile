@@ -19,15 +19,16 @@ LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=40
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 # Each image is the runtime, the manual's tables and a folder of its own.
-IMAGES := trapeze tinyos selftest vmx-tests
+IMAGES := trapeze tinyos probe selftest vmx-tests
 COMMON := $(wildcard runtime/*.c runtime/*.S spec/*.c)
 trapeze_SOURCES  := $(COMMON) $(wildcard kernel/*.c kernel/dev/*.c kernel/vmx/*.[cS] kernel/svm/*.[cS])
 tinyos_SOURCES   := $(COMMON) $(wildcard guests/tinyos/*.[cS])
+probe_SOURCES    := $(COMMON) $(wildcard guests/probe/*.[cS])
 selftest_SOURCES := $(COMMON) $(wildcard runtime/selftest/*.[cS])
 vmx-tests_SOURCES := $(COMMON) $(wildcard vmx-tests/*.[cS] vmx-tests/*/*.[cS])
 
 .PHONY: all
-all: $(IMAGES:%=$(BUILD)/%.elf) $(IMAGES:%=$(BUILD)/%.elf32) $(BUILD)/tinyos-high.elf
+all: $(IMAGES:%=$(BUILD)/%.elf) $(IMAGES:%=$(BUILD)/%.elf32) $(BUILD)/tinyos-high.elf $(BUILD)/probe-high.elf
 
 # The rows of spec/'s tables, for the tools on this host.
 HOSTCC ?= cc
@@ -44,10 +45,10 @@ endef
 $(foreach name,$(IMAGES),$(eval $(call image,$(name))))
 include guests/tinyos/programs.mk
 
-# The same tinyos linked at 64 MiB: with stage2=off a guest runs at its own place in the host's memory.
-$(BUILD)/tinyos-high.elf: $(BUILD)/tinyos.elf
+# The same guests linked at 64 MiB: with stage2=off a guest runs at its own place in the host's memory.
+$(BUILD)/%-high.elf: $(BUILD)/%.elf
 	$(CC) $(LDFLAGS) -Wl,--defsym=IMAGE_BASE=0x4000000 -Wl,-T,runtime/image.lds -o $@ \
-		$(addprefix $(BUILD)/obj/,$(addsuffix .o,$(basename $(tinyos_SOURCES))))
+		$(addprefix $(BUILD)/obj/,$(addsuffix .o,$(basename $($*_SOURCES))))
 
 $(BUILD)/%.elf32: $(BUILD)/%.elf
 	$(OBJCOPY) -O elf32-i386 $< $@

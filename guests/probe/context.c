@@ -1,0 +1,60 @@
+/* Fixed values for what a boot loader, a BIOS or a monitor leaves as it likes. */
+#include "guests/probe/context.h"
+
+#include "guests/probe/engine.h"
+#include "guests/probe/wake.h"
+#include "runtime/apic.h"
+#include "runtime/segments.h"
+#include "runtime/string.h"
+#include "runtime/x86.h"
+
+/* Entry points of system calls lie in the code page, where the terminator waits. */
+#define AT_CODE(offset) ((uintptr_t)engine_code + (offset))
+#define STAR_VALUE                                                                                 \
+	((uint64_t)SELECTOR_CODE64 << 32 | (uint64_t)(SELECTOR_USER_CODE32 | 3) << 48)
+
+static uint64_t root[512] __aligned(4096);
+
+/* CR3 can be seen by the code under test, so the first table has an address of its own. */
+static void move_root(void)
+{
+	memcpy(root, (const void *)(uintptr_t)(read_cr3() & PTE_ADDR), sizeof(root));
+	write_cr3((uintptr_t)root);
+}
+
+static void write_debug_registers(void)
+{
+	write_dr7(DR7_RESET);
+	write_dr0(0);
+	write_dr1(0);
+	write_dr2(0);
+	write_dr3(0);
+	write_dr6(DR6_RESET);
+}
+
+static void write_system_call_msrs(void)
+{
+	wrmsr(MSR_IA32_STAR, STAR_VALUE);
+	wrmsr(MSR_IA32_LSTAR, AT_CODE(0xa00));
+	wrmsr(MSR_IA32_CSTAR, AT_CODE(0xb00));
+	wrmsr(MSR_IA32_FMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_AC | RFLAGS_NT);
+	wrmsr(MSR_IA32_SYSENTER_CS, SELECTOR_CODE64);
+	wrmsr(MSR_IA32_SYSENTER_ESP, (uintptr_t)engine_stack + ENGINE_STACK_BYTES / 2);
+	wrmsr(MSR_IA32_SYSENTER_EIP, AT_CODE(0xc00));
+	wrmsr(MSR_IA32_KERNEL_GS_BASE, UINT64_C(0x123456789000));
+	wrmsr(MSR_IA32_FS_BASE, (uintptr_t)engine_data);
+}
+
+void context_init(void)
+{
+	apic_pass_pic();
+	wake_disarm();
+	write_cr4(CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT);
+	write_cr0(CR0_PG | CR0_AM | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
+	wrmsr(MSR_IA32_EFER, EFER_NXE | EFER_LMA | EFER_LME | EFER_SCE);
+	write_cr8(0);
+	move_root();
+	write_debug_registers();
+	write_system_call_msrs();
+	__asm__ volatile("lldt %w0" : : "r"(0));
+}

@@ -1,0 +1,124 @@
+/* Sets up what switch.S needs and wraps it. What a result means is told by record.c. */
+#include "guests/probe/engine.h"
+
+#include "runtime/errno.h"
+#include "runtime/paging.h"
+#include "runtime/segments.h"
+#include "runtime/string.h"
+#include "runtime/trap.h"
+#include "runtime/x86.h"
+
+#define VECTORS	       256
+#define GATE_INTERRUPT UINT64_C(0x8e00) /* present, DPL 0, interrupt gate ("IDT Descriptors") */
+#define GATE_USER      UINT64_C(0x6000) /* DPL 3 */
+#define IST_INDEX      7
+#define TERMINATOR     0xcc /* INT3 */
+#define PATTERN	       0x5a
+
+uint8_t engine_code[ENGINE_CODE_BYTES] __aligned(4096);
+uint8_t engine_data[ENGINE_DATA_BYTES] __aligned(4096);
+uint8_t engine_stack[ENGINE_STACK_BYTES] __aligned(4096);
+
+extern char engine_entries[];
+extern struct engine_result engine_captured;
+void engine_switch(const struct engine_registers *before);
+
+static struct {
+	uint64_t low, high;
+} idt[VECTORS] __aligned(16);
+static uint8_t exit_stack[4096] __aligned(16);
+static struct descriptor_table own_idt, runtime_idt;
+
+const char *engine_mode_name(enum engine_mode mode)
+{
+	static const char *const names[ENGINE_MODES] = { "64/0", "64/3", "compat/0", "compat/3" };
+
+	return names[mode];
+}
+
+/* INT3, INTO and INT n (from vector 32 on) may be called at CPL 3, as an operating system has it. */
+static void fill_idt(void)
+{
+	unsigned int v;
+
+	for (v = 0; v < VECTORS; v++) {
+		uint64_t entry = (uintptr_t)engine_entries + v * 16;
+		bool user = v == VECTOR_BP || v == VECTOR_OF || v >= 32;
+
+		idt[v].low = (entry & BITS(15, 0)) | SELECTOR_CODE64 << 16 |
+			(GATE_INTERRUPT | (user ? GATE_USER : 0) | IST_INDEX) << 32 |
+			(entry & BITS(31, 16)) << 32;
+		idt[v].high = entry >> 32;
+	}
+	own_idt = (struct descriptor_table){ sizeof(idt) - 1, (uintptr_t)idt };
+}
+
+int engine_init(void)
+{
+	uint64_t rights = PAGING_WRITE | PAGING_EXECUTE | PAGING_USER;
+
+	fill_idt();
+	runtime_idt = read_idtr();
+	trap_set_ist(IST_INDEX, (uintptr_t)exit_stack + sizeof(exit_stack));
+	if (paging_map((uintptr_t)engine_code, sizeof(engine_code), rights) ||
+		paging_map((uintptr_t)engine_data, sizeof(engine_data), rights) ||
+		paging_map((uintptr_t)engine_stack, sizeof(engine_stack), rights))
+		return -ENOMEM;
+	return 0;
+}
+
+void engine_reset(const uint8_t *code, size_t bytes)
+{
+	memset(engine_data, PATTERN, sizeof(engine_data));
+	memset(engine_stack, PATTERN, sizeof(engine_stack));
+	memset(engine_code, TERMINATOR, sizeof(engine_code));
+	memcpy(engine_code, code, MIN(bytes, sizeof(engine_code) - 1));
+}
+
+struct engine_registers engine_default(enum engine_mode mode)
+{
+	bool user = mode == ENGINE_64_CPL3 || mode == ENGINE_COMPAT_CPL3;
+	bool compat = mode == ENGINE_COMPAT_CPL0 || mode == ENGINE_COMPAT_CPL3;
+	struct engine_registers r = { .rip = (uintptr_t)engine_code, .rflags = RFLAGS_FIXED };
+	unsigned int i;
+
+	for (i = 0; i < 16; i++)
+		r.gpr[i] = UINT64_C(0x0101010101010101) * (0x10 + i);
+	r.gpr[4] = (uintptr_t)engine_stack + sizeof(engine_stack) - 256;
+	r.gpr[6] = (uintptr_t)engine_data + 2048;
+	r.gpr[7] = (uintptr_t)engine_data;
+	if (compat) /* the upper halves are undefined there ("Legacy and Compatibility Modes") */
+		for (i = 0; i < 16; i++)
+			r.gpr[i] = i < 8 ? (uint32_t)r.gpr[i] : 0;
+	r.cs = user ? (compat ? SELECTOR_USER_CODE32 | 3 : SELECTOR_USER_CODE64 | 3) :
+		      (compat ? SELECTOR_CODE32 : SELECTOR_CODE64);
+	r.ss = r.ds = r.es = user ? SELECTOR_USER_DATA | 3 : SELECTOR_DATA;
+	return r;
+}
+
+/* FS and GS as they are at the start; what that does to their bases, the caller puts right. */
+static void forget_segments(const struct engine_registers *after)
+{
+	if (after->fs != 0)
+		__asm__ volatile("movl %0, %%fs" : : "r"(0));
+	if (after->gs != 0)
+		__asm__ volatile("movl %0, %%gs" : : "r"(0));
+}
+
+struct engine_result engine_run(const struct engine_registers *before)
+{
+	struct engine_result result;
+
+	write_idtr(own_idt);
+	engine_switch(before);
+	write_idtr(runtime_idt);
+	result = engine_captured;
+	forget_segments(&result.after);
+	result.cr2 = result.vector == VECTOR_PF ? read_cr2() : 0;
+	if (result.vector == VECTOR_BP && result.after.rip > (uintptr_t)engine_code &&
+		result.after.rip <= (uintptr_t)engine_code + sizeof(engine_code)) {
+		result.vector = ENGINE_END; /* the terminator */
+		result.after.rip--;
+	}
+	return result;
+}

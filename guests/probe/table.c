@@ -1,0 +1,104 @@
+/* Runs the table's forms one by one. How a form runs is the engine's, how it is told is record.c's. */
+#include "guests/probe/table.h"
+
+#include "guests/probe/form.h"
+#include "guests/probe/record.h"
+#include "guests/probe/wake.h"
+#include "runtime/print.h"
+#include "runtime/string.h"
+#include "runtime/x86.h"
+#include "spec/cpuid.h"
+
+#define VENDOR_INTEL_ECX 0x6c65746e /* "ntel" */
+
+static bool is_64bit(enum engine_mode mode)
+{
+	return mode == ENGINE_64_CPL0 || mode == ENGINE_64_CPL3;
+}
+
+static bool is_intel(void)
+{
+	return cpuid(CPUID_VENDOR, 0).ecx == VENDOR_INTEL_ECX;
+}
+
+/* The CR4 bits of a set-up that this CPU has. */
+static uint64_t cr4_bits(uint32_t setup)
+{
+	struct cpuid base = cpuid(CPUID_FEATURES, 0), structured = cpuid(CPUID_STRUCTURED, 0);
+	uint64_t bits = 0;
+
+	if ((setup & SETUP_UMIP) && (structured.ecx & CPUID_7_ECX_UMIP))
+		bits |= CR4_UMIP;
+	if ((setup & SETUP_FSGSBASE) && (structured.ebx & CPUID_7_EBX_FSGSBASE))
+		bits |= CR4_FSGSBASE;
+	if ((setup & SETUP_OSXSAVE) && (base.ecx & CPUID_1_ECX_XSAVE))
+		bits |= CR4_OSXSAVE;
+	if ((setup & SETUP_DE) && (base.edx & CPUID_1_EDX_DE))
+		bits |= CR4_DE;
+	return bits | (setup & SETUP_TSD ? CR4_TSD : 0) | (setup & SETUP_PCE ? CR4_PCE : 0);
+}
+
+static void set_up(const struct form *form, struct engine_registers *before)
+{
+	uint32_t setup = form->setup;
+
+	if (setup & SETUP_IOPL3)
+		before->rflags |= RFLAGS_IOPL;
+	if (setup & SETUP_AC)
+		before->rflags |= RFLAGS_AC;
+	if (cr4_bits(setup) != 0)
+		write_cr4(read_cr4() | cr4_bits(setup));
+	if (setup & SETUP_TS)
+		write_cr0(read_cr0() | CR0_TS);
+	if (setup & SETUP_WAKE) {
+		before->rflags |= RFLAGS_IF;
+		wake_arm();
+	}
+}
+
+static void run_form(const struct form *form, enum engine_mode mode, const struct machine *good)
+{
+	unsigned int size = is_64bit(mode) ? FORM_CODE64 : FORM_CODE32;
+	struct record record = { .form = form->id, .mode = engine_mode_name(mode), .masked = form->masked };
+
+	engine_reset(form->code[size].start, (size_t)(form->code[size].end - form->code[size].start));
+	record.before = engine_default(mode);
+	set_up(form, &record.before);
+	machine_read(&record.machine_before);
+	record.result = engine_run(&record.before);
+	machine_read(&record.machine_after);
+	machine_restore(good, &record.machine_after);
+	if (form->setup & SETUP_WAKE)
+		wake_disarm();
+	record_print(&record);
+}
+
+static bool exists(const struct form *form, enum engine_mode mode)
+{
+	if (form->code[is_64bit(mode) ? FORM_CODE64 : FORM_CODE32].start == NULL || (form->modes & BIT(mode)))
+		return false;
+	return !(form->setup & SETUP_INTEL) || is_intel();
+}
+
+unsigned int table_run(const char *pattern, const struct machine *good)
+{
+	unsigned int i, mode, records = 0;
+
+	for (i = 0; i < form_count; i++)
+		for (mode = 0; string_matches(pattern, forms[i].id) && mode < ENGINE_MODES; mode++)
+			if (exists(&forms[i], mode)) {
+				run_form(&forms[i], mode, good);
+				records++;
+			}
+	return records;
+}
+
+void table_list(const char *pattern)
+{
+	unsigned int i;
+
+	for (i = 0; i < form_count; i++)
+		if (string_matches(pattern, forms[i].id))
+			print("%% %s | %s | %s | %s\n", forms[i].id, forms[i].section, forms[i].text,
+				forms[i].differs ? forms[i].differs : "");
+}

@@ -1,0 +1,14 @@
+/* Executes the instruction table: each form in each mode it exists in, one record each. */
+#ifndef PROBE_TABLE_H
+#define PROBE_TABLE_H
+
+#include "guests/probe/machine.h"
+
+/* Prints a line per form: its section, its assembly and why it may differ. */
+void table_list(const char *pattern);
+
+/* Runs the forms whose ids match the pattern (see string_matches()) from the state `good`, to which the
+   machine is restored after each. Returns the number of records printed. */
+unsigned int table_run(const char *pattern, const struct machine *good);
+
+#endif

@@ -1,0 +1,16 @@
+/* The interrupt that ends a HLT: the 8254's channel 0, once, through the 8259 pair, which the bare
+   machine and a minimal virtual one both have. */
+#ifndef PROBE_WAKE_H
+#define PROBE_WAKE_H
+
+#include "runtime/compiler.h"
+
+#define WAKE_VECTOR 0x20
+
+/* One interrupt, WAKE_VECTOR, comes some 20 ms from now. */
+void wake_arm(void);
+
+/* It comes no more; one that was delivered is acknowledged. */
+void wake_disarm(void);
+
+#endif
