@@ -6,7 +6,7 @@ import platform as python_platform
 import sys
 from pathlib import Path
 
-from trapeze import ROOT, host
+from trapeze import ROOT, HostError, host, nested
 from trapeze.platforms import PLATFORMS, WITHOUT_KVM
 
 SUITES = {"vmx-tests": "intel", "svm-tests": "amd", "guests/probe": ""}
@@ -25,14 +25,24 @@ def nested_line(vendor):
 
 def platform_state(platform):
     """"" when the platform can run here, else what is missing."""
-    tool, version = (("bochs", host.bochs_version()) if platform.name.startswith("bochs")
+    tool, version = (("bochs", host.bochs_version()) if "bochs" in platform.name
                      else ("qemu-system-x86_64", host.qemu_version()))
     if not version:
         return f"{tool} is not installed: tools/setup run"
+    if platform.name.startswith("kvm-in-"):
+        return outer_kernel()[0]
     if platform.name.startswith("kvm"):
         kvm = host.nested_kvm(platform.vendor)
         return "" if kvm.usable else kvm.reason
     return ""
+
+
+def outer_kernel():
+    """(what is missing, what there is) for the kernel that the platforms kvm-in-... boot."""
+    try:
+        return "", nested.base_state()
+    except HostError as error:
+        return " ".join(str(error).split()), ""
 
 
 def usable_platforms():
@@ -40,7 +50,7 @@ def usable_platforms():
     usable = []
     for name, platform in PLATFORMS.items():
         state = platform_state(platform)
-        show("platform", f"{name:<12} {state or 'yes'}")
+        show("platform", f"{name:<18} {state or 'yes'}")
         if not state:
             usable.append(name)
     return usable
@@ -72,6 +82,7 @@ def main():
     show("Bochs", host.bochs_version() or "none: tools/setup run")
     show("QEMU", host.qemu_version() or "none: tools/setup run")
     show("Python", sys.version.split()[0])
+    show("outer kernel", outer_kernel()[1] or "none: kvm-in-... needs Debian's packages")
     usable = usable_platforms()
     show("auto", ", ".join(f"CPU={cpu}: {'kvm' if host.nested_kvm(cpu).usable else on}"
                            for cpu, on in WITHOUT_KVM.items()))

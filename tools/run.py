@@ -25,7 +25,7 @@ def parse_arguments():
     """The words of `make run`; make passes "" for the ones not given."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cpu", default="", help="intel or amd; default: what the host does best")
-    parser.add_argument("--on", default="", help="auto, bochs, tcg or kvm")
+    parser.add_argument("--on", default="", help="auto, bochs, tcg, kvm, kvm-in-bochs or kvm-in-tcg")
     parser.add_argument("--smp", default="", help="physical CPUs")
     parser.add_argument("--guests", default="", help="list of [NAME=]IMAGE[:WORD,WORD...]")
     parser.add_argument("--image", default="", help="run this image natively, without guests")
@@ -62,8 +62,9 @@ def run(arguments):
     cpus = number(arguments.smp, 1, "SMP")
     machine = Machine(memory=number(arguments.mem, 256, "MEM"), cpus=cpus, model=arguments.model,
                       interactive=interactive, gdb=number(arguments.gdb, 0, "GDB"))
-    limit = number(arguments.timeout, INTERACTIVE_LIMIT if interactive else BATCH_LIMIT, "TIMEOUT")
     platform, why = choose(arguments.cpu, arguments.on or "auto")
+    limit = number(arguments.timeout, INTERACTIVE_LIMIT if interactive
+                   else BATCH_LIMIT + platform.patience, "TIMEOUT")
     boot, guests = describe_boot(arguments, cpus, interactive)
     print(f"run: {platform.name} ({why})", flush=True)
     if interactive:

@@ -51,6 +51,9 @@ CHOICES = [
     ({}, "", "tcg", "tcg-amd"),
     ({}, "", "bochs", "bochs-intel"),
     ({}, "amd", "bochs", "bochs-amd"),
+    ({}, "", "kvm-in-bochs", "kvm-in-bochs-intel"),
+    ({"nested": "N"}, "amd", "kvm-in-tcg", "kvm-in-tcg-amd"),
+    ({}, "", "kvm-in-tcg", "kvm-in-tcg-amd"),
 ]
 
 
@@ -63,6 +66,8 @@ REFUSALS = [
     ("arm", "auto", "not intel or amd"),
     ("", "vmware", "not auto, bochs"),
     ("intel", "tcg", "no VT-x"),
+    ("intel", "kvm-in-tcg", "no VT-x: take ON=kvm-in-bochs"),
+    ("amd", "kvm-in-bochs", "take ON=kvm-in-tcg"),
     ("intel", "kvm", "no nested KVM for intel: .*nested=N"),
 ]
 

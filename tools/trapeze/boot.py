@@ -22,6 +22,7 @@ class Boot:
     kernel: Path
     cmdline: str = ""
     modules: tuple = ()
+    protocol: str = "multiboot2"  # or "linux": then the one module is its initrd
 
     def with_words(self, *words):
         """The same with words in front of the command line."""
@@ -56,14 +57,15 @@ def grub_words(cmdline):
 
 def grub_commands(boot, kernel_path, module_paths):
     """The commands that make GRUB load and start it, as lines."""
-    lines = [f"multiboot2 {kernel_path} {grub_words(boot.cmdline)}"]
+    command = {"multiboot2": "module2", "linux": "initrd"}[boot.protocol]
+    lines = [f"{boot.protocol} {kernel_path} {grub_words(boot.cmdline)}"]
     for path, module in zip(module_paths, boot.modules):
-        lines.append(f"module2 {path} {grub_words(module.cmdline)}")
+        lines.append(f"{command} {path} {grub_words(module.cmdline)}".rstrip())
     return [*lines, "boot"]
 
 
 def qemu_arguments(boot):
-    """QEMU's own loader: Multiboot 1, the ELF32 container, modules separated by commas."""
+    """QEMU's own loader: Multiboot 1, the ELF32 container, modules separated by commas; or Linux."""
     kernel = Path(boot.kernel)
     container = kernel.with_suffix(".elf32")
     arguments = ["-kernel", str(container if container.exists() else kernel)]

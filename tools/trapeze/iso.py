@@ -61,10 +61,10 @@ def write_fast(boot, work, iso):
     tree = Path(work) / "tree"
     modules = tree / "boot" / "grub" / "i386-pc"
     modules.mkdir(parents=True)
-    for name in grub_dependencies(folder, "multiboot2"):
+    for name in grub_dependencies(folder, boot.protocol):
         shutil.copy(folder / f"{name}.mod", modules)
     config = Path(work) / "grub.cfg"
-    lines = ["set root=cd", "insmod multiboot2", *grub_commands(boot, *copy_files(boot, tree))]
+    lines = ["set root=cd", f"insmod {boot.protocol}", *grub_commands(boot, *copy_files(boot, tree))]
     config.write_text("\n".join(lines) + "\n")
     run_tool("grub-mkimage", "-O", "i386-pc-eltorito", "-d", folder, "-p", "(cd)/boot/grub",
              "-c", config, "-o", tree / "boot" / "core.img", "biosdisk", "iso9660")

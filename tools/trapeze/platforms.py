@@ -5,9 +5,12 @@ import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 from . import HostError, host, iso
 from .boot import qemu_arguments
+from .nested import Nested
+from .verdict import judge
 
 QEMU_PASSED, QEMU_FAILED = 33, 35  # what isa-debug-exit makes of 0x10 and 0x11
 BOCHS_FILES = Path("/usr/share/bochs")
@@ -29,6 +32,7 @@ class Machine:
     firmware: str = ""  # "uefi" (QEMU) or "seabios" (Bochs); "" for the platform's BIOS
     ticks: int = 40_000_000_000  # Bochs' own limit
     gdb: int = 0  # a TCP port at which QEMU waits for gdb
+    com2: Path = None  # the file that takes what is written to COM2
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,9 @@ class Launch:
     serial: str  # where its console is: "stdio", "fifo" or "pty"
     passed: int  # the emulator's exit status when the image passed, or failed
     failed: int
-    log: Path  # what the emulator says about itself
+    logs: tuple  # files in which the emulator speaks about itself
+    judge: Callable = judge  # of Evidence: how the run ended
+    stopped: Callable = lambda: False  # () -> whether nothing more will come from it
 
 
 def need_tool(name):
@@ -70,6 +76,8 @@ class Bochs:
     """VT-x (or, with model ryzen, AMD-V) in Bochs: slow, complete, deterministic."""
 
     end_word = "end=bochs"
+    patience = 0  # seconds that pass before an image starts, beyond the usual few
+    linux_loader = "fast"
     models = {"intel": "corei7_skylake_x", "amd": "ryzen"}
 
     def __init__(self, vendor):
@@ -90,7 +98,7 @@ class Bochs:
         argv = ["bochs", "-q", *host.bochs_debugger(), "-f", str(work / "bochsrc"),
                 "-rc", str(work / "commands")]
         serial = "pty" if machine.interactive else "fifo"
-        return Launch(argv, self.end_word, serial, 0, 0, work / "bochs.log")
+        return Launch(argv, self.end_word, serial, 0, 0, (work / "bochs.log",))
 
     def configuration(self, machine, work):
         """The bochsrc. @SERIAL@ is put in by the session, which owns the serial line."""
@@ -106,12 +114,15 @@ class Bochs:
             "sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy",
             f"romimage: file={bios}",
             f"vgaromimage: file={BOCHS_FILES}/VGABIOS-lgpl-latest",
-            f"cpu: model={model}, count={machine.cpus}, ips={rate}, reset_on_triple_fault=0",
+            # An MSR that the model does not have makes #GP, as the manual says, and is not 0.
+            f"cpu: model={model}, count={machine.cpus}, ips={rate}, reset_on_triple_fault=0, "
+            "ignore_bad_msrs=0",
             f"memory: guest={machine.memory}, host={min(machine.memory, 2048)}",
             f"clock: sync={sync}, time0=946684800",
             f"ata0-master: type=cdrom, path={work}/boot.iso, status=inserted",
             "boot: cdrom",
             f"com1: enabled=1, mode={mode}, dev=@SERIAL@",
+            *([f"com2: enabled=1, mode=file, dev={machine.com2}"] if machine.com2 else []),
             "panic: action=fatal",
             "error: action=report",
             "info: action=report",
@@ -124,6 +135,8 @@ class Qemu:
     """QEMU: AMD-V by its translator (TCG), or either vendor's by nested KVM."""
 
     end_word = "end=qemu"
+    patience = 0
+    linux_loader = "own"
 
     def __init__(self, vendor, accelerator):
         self.vendor = vendor
@@ -143,7 +156,7 @@ class Qemu:
             disc = WRITERS[machine.loader](boot, work / "iso", work / "boot.iso")
             loader = ["-boot", "d", "-cdrom", str(disc)]
         argv = [*self.machine_arguments(machine, work / "qemu.log"), *loader]
-        return Launch(argv, self.end_word, "stdio", QEMU_PASSED, QEMU_FAILED, work / "qemu.log")
+        return Launch(argv, self.end_word, "stdio", QEMU_PASSED, QEMU_FAILED, (work / "qemu.log",))
 
     def machine_arguments(self, machine, log):
         """Everything but what is booted."""
@@ -155,6 +168,8 @@ class Qemu:
                 "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
         if machine.deterministic and self.accelerator == "tcg":
             argv += ["-icount", "shift=0,sleep=off", "-rtc", "base=2020-01-01,clock=vm"]
+        if machine.com2:
+            argv += ["-serial", f"file:{machine.com2}"]
         if machine.firmware == "uefi":
             argv += ["-bios", str(need_file(UEFI_FILE, "ovmf"))]
         if machine.gdb:
@@ -165,7 +180,10 @@ class Qemu:
 PLATFORMS = {
     platform.name: platform
     for platform in (Bochs("intel"), Bochs("amd"), Qemu("amd", "tcg"),
-                     Qemu("intel", "kvm"), Qemu("amd", "kvm"))
+                     Qemu("intel", "kvm"), Qemu("amd", "kvm"),
+                     Nested(Bochs("intel"), Qemu("intel", "kvm"), patience=600),
+                     # TCG lacks the XSETBV intercept, so KVM would not know its guest's XCR0.
+                     Nested(Qemu("amd", "tcg"), Qemu("amd", "kvm"), "EPYC,+svm,+npt,-xsave", 120))
 }
 WITHOUT_KVM = {"intel": "bochs", "amd": "tcg"}
 
@@ -174,12 +192,15 @@ def choose(cpu="", on="auto", root=Path("/")):
     """The platform for `make run`'s words and a sentence that says why, or HostError."""
     if cpu not in ("", "intel", "amd"):
         raise HostError(f"CPU={cpu}: not intel or amd")
-    if on not in ("auto", "bochs", "tcg", "kvm"):
-        raise HostError(f"ON={on}: not auto, bochs, tcg or kvm")
+    if on not in ("auto", "bochs", "tcg", "kvm", "kvm-in-bochs", "kvm-in-tcg"):
+        raise HostError(f"ON={on}: not auto, bochs, tcg, kvm, kvm-in-bochs or kvm-in-tcg")
+    emulator = on.replace("kvm-in-", "")
     if not cpu:
-        cpu = {"bochs": "intel", "tcg": "amd"}.get(on, host.cpu_vendor(root) or "intel")
-    if on == "tcg" and cpu == "intel":
-        raise HostError("QEMU's TCG has no VT-x: take ON=bochs")
+        cpu = {"bochs": "intel", "tcg": "amd"}.get(emulator, host.cpu_vendor(root) or "intel")
+    if emulator == "tcg" and cpu == "intel":
+        raise HostError(f"QEMU's TCG has no VT-x: take ON={on.replace('tcg', 'bochs')}")
+    if f"{on}-{cpu}" == "kvm-in-bochs-amd":
+        raise HostError("for AMD-V take ON=kvm-in-tcg")
     kvm = host.nested_kvm(cpu, root)
     if on == "kvm" and not kvm.usable:
         raise HostError(f"no nested KVM for {cpu}: {kvm.reason}")

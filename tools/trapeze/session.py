@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import HostError, build_folder
 from .console import Console
-from .verdict import END_LINE, Evidence, Result, judge
+from .verdict import END_LINE, Evidence, Result
 
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
@@ -101,10 +101,10 @@ class Session:
             finally:
                 serial.close()
                 self.console.close()
-            emulator = printed + read_text(launch.log)
+            emulator = printed + "".join(read_text(log) for log in launch.logs)
             self.log.with_suffix(".emulator.log").write_text(emulator)
-            end, detail = judge(Evidence(self.console.lines, status, launch.passed, launch.failed,
-                                         emulator, self.overtime))
+            end, detail = launch.judge(Evidence(self.console.lines, status, launch.passed,
+                                                launch.failed, emulator, self.overtime))
             return Result(end, detail, self.console.lines, status,
                           time.monotonic() - started, self.log)
 
@@ -126,15 +126,15 @@ class Session:
             with process:
                 try:
                     serial.attach(process)
-                    self.carry(process, serial)
+                    self.carry(process, serial, launch.stopped)
                 finally:
                     process.kill()
         return process.returncode, read_text(noise)
 
-    def carry(self, process, serial):
-        """Moves bytes until the emulator has ended or has to be."""
+    def carry(self, process, serial, stopped):
+        """Moves bytes until the emulator has ended or has to be, or nothing more will come."""
         deadline = time.monotonic() + self.limit
-        while process.poll() is None and not self.overtime:
+        while process.poll() is None and not self.overtime and not stopped():
             readable = [serial.reader] + ([self.terminal.keyboard] if self.terminal else [])
             ready = select.select(readable, [], [], 0.02)[0]
             if self.terminal and self.terminal.keyboard in ready:
@@ -147,7 +147,7 @@ class Session:
             elif serial.reader in ready:
                 time.sleep(0.005)  # the other side is closed: wait for the process to end
             self.overtime = self.check_time(deadline)
-        if self.overtime:
+        if process.poll() is None:
             process.kill()
             process.wait()
         data = serial.read()

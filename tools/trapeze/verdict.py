@@ -10,9 +10,11 @@ PANIC, TIMED_OUT, EMULATOR_ERROR = "panic", "timed out", "emulator error"
 ENDS = (PASSED, FAILED, TRIPLE_FAULT, PANIC, TIMED_OUT, EMULATOR_ERROR)
 
 END_LINE = re.compile(r"\*\*\* END (passed|failed: (-?\d+)|panic)")
-# "Triple fault" is QEMU's, the other Bochs'.
-TRIPLE_FAULT_LINE = re.compile(r"^Triple fault|exception with no resolution", re.MULTILINE)
-COMPLAINT_LINE = re.compile(r">>PANIC<< *(.*)|^qemu-system-x86_64: (.*)", re.MULTILINE)
+# "Triple fault" is QEMU's, then come Bochs' and (in a nested run's trace) KVM's words for it.
+TRIPLE_FAULT_LINE = re.compile(r"^Triple fault|exception with no resolution|^KVM_EXIT_SHUTDOWN",
+                               re.MULTILINE)
+COMPLAINT_LINE = re.compile(r">>PANIC<< *(.*)|^(KVM internal error.*|error: kvm run failed.*)"
+                            r"|^qemu-system-x86_64: (?!warning: )(.*)", re.MULTILINE)
 BOCHS_LIMIT = re.compile(r"^\(0\) Breakpoint|Caught time breakpoint", re.MULTILINE)
 
 
