@@ -1,33 +1,60 @@
-/* Falsifies what a test observes, one observation at a time, and demands that the test notices. */
+/* Falsifies what a test observes, one observation at a time, and demands that the test notices. What is
+   falsified is the value, not the CPU: the test itself cannot tell. */
 #include "runtime/harness_forge.h"
 
 #include "runtime/boot.h"
+#include "runtime/errno.h"
 #include "runtime/print.h"
 #include "runtime/string.h"
+#include "runtime/x86.h"
 
-#define TRIES_MAX 64 /* falsified observations per test; a sweep's first ones stand for the rest */
-#define NEVER	  UINT64_MAX
+#define NEVER	    UINT64_MAX
+#define TEST_BUDGET UINT64_C(400000000) /* ticks for the observations of one test; the rest is sampled */
+#define TRIES_MIN   4
+#define TRIES_MAX   512
 
-static bool on, observing;
-static uint64_t observations, outcomes; /* of the run in progress */
-static uint64_t falsify_observation = NEVER, falsify_outcome = NEVER;
+enum mode { OFF, ON, UNCOMPARED };
 
-void harness_forge_init(void)
+/* What one test's falsified runs came to. */
+struct tally {
+	uint64_t outcomes, observations, noticed;
+	uint32_t blind; /* rows that did not notice */
+};
+
+static enum mode mode;
+static bool observing;
+static uint64_t observations; /* of the run in progress */
+static uint64_t falsify_observation = NEVER;
+static bool falsify_outcome;
+
+int harness_forge_init(void)
 {
 	char word[16] = "";
 
-	boot_word(boot.cmdline, "forge", word, sizeof(word));
-	on = strcmp(word, "on") == 0;
+	if (boot_word(boot.cmdline, "forge", word, sizeof(word)) == -ENOENT)
+		return 0;
+	if (strcmp(word, "on") == 0)
+		mode = ON;
+	else if (strcmp(word, "uncompared") == 0)
+		mode = UNCOMPARED;
+	else
+		return -EINVAL;
+	return 0;
 }
 
 bool harness_forge_on(void)
 {
-	return on;
+	return mode == ON;
+}
+
+bool harness_forge_uncompared(void)
+{
+	return mode == UNCOMPARED;
 }
 
 bool harness_forge_quiet(void)
 {
-	return falsify_observation != NEVER || falsify_outcome != NEVER;
+	return falsify_observation != NEVER || falsify_outcome;
 }
 
 void harness_forge_observe(bool body_runs)
@@ -45,44 +72,91 @@ uint64_t test_observe(uint64_t value)
 
 outcome harness_forge_outcome(outcome happened)
 {
-	if (outcomes++ != falsify_outcome)
+	if (!falsify_outcome)
 		return happened;
 	return happened == OK ? FAULT(UD) : OK;
 }
 
-static int run_falsified(const struct test *test, int (*run)(const struct test *test),
-	uint64_t observation, uint64_t outcome_number)
+static const struct test_row *row_of(const struct test *test, uint32_t row)
+{
+	return (const void *)((const uint8_t *)test->rows + (size_t)row * test->row_size);
+}
+
+static bool is_red(const struct test *test, uint32_t row, int (*run)(const struct test *test, uint32_t row),
+	uint64_t observation, bool outcome_too)
 {
 	int verdict;
 
-	observations = outcomes = 0;
+	observations = 0;
 	falsify_observation = observation;
-	falsify_outcome = outcome_number;
-	verdict = run(test);
-	falsify_observation = falsify_outcome = NEVER;
-	return verdict;
+	falsify_outcome = outcome_too;
+	verdict = run(test, row);
+	falsify_observation = NEVER;
+	falsify_outcome = false;
+	return verdict != 0;
 }
 
-int harness_forge_test(const struct test *test, int (*run)(const struct test *test))
+static void complain(struct tally *tally, const struct test *test, uint32_t row, const char *what)
 {
-	uint64_t observed, happened, i, noticed = 0;
-	int verdict = run_falsified(test, run, NEVER, NEVER);
+	tally->blind++;
+	print("# %s%s%s\n", test->rows != NULL ? row_of(test, row)->name : "", test->rows != NULL ? ": " : "",
+		what);
+}
 
-	observed = MIN(observations, TRIES_MAX);
-	happened = outcomes;
+/* Every step-th observation of the row. Returns how many were noticed. */
+static uint64_t forge_observations(struct tally *tally, const struct test *test, uint32_t row,
+	int (*run)(const struct test *test, uint32_t row), uint64_t made, uint64_t step)
+{
+	uint64_t i, noticed = 0;
+
+	for (i = 0; i < made; i += step) {
+		tally->observations++;
+		noticed += is_red(test, row, run, i, false);
+	}
+	tally->noticed += noticed;
+	return noticed;
+}
+
+/* The step that keeps a row, one run of which takes `cost` ticks, in its share of the budget. */
+static uint64_t sampling_step(const struct test *test, uint64_t made, uint64_t cost)
+{
+	uint64_t share = TEST_BUDGET / MAX(test->row_count, 1U), tries = share / MAX(cost, UINT64_C(1));
+
+	tries = MIN(MAX(tries, UINT64_C(TRIES_MIN)), UINT64_C(TRIES_MAX));
+	return MAX((made + tries - 1) / tries, UINT64_C(1));
+}
+
+static void forge_row(struct tally *tally, const struct test *test, uint32_t row,
+	int (*run)(const struct test *test, uint32_t row))
+{
+	outcome expected = test->rows != NULL ? row_of(test, row)->expected : test->expected;
+	uint64_t start = rdtsc(), cost, made, noticed;
+
+	if (is_red(test, row, run, NEVER, false)) {
+		complain(tally, test, row, "it fails when it runs without the rows before it");
+		return;
+	}
+	cost = rdtsc() - start;
+	made = observations;
+	tally->outcomes++;
+	if (!is_red(test, row, run, NEVER, true))
+		complain(tally, test, row, "the falsified outcome was not noticed");
+	noticed = forge_observations(tally, test, row, run, made, sampling_step(test, made, cost));
+	if (made > 0 && noticed == 0 && expected == OK)
+		complain(tally, test, row, "no falsified observation was noticed");
+}
+
+int harness_forge_test(const struct test *test, int (*run)(const struct test *test, uint32_t row))
+{
+	uint32_t row, rows = test->rows != NULL ? test->row_count : 1;
+	struct tally tally = { 0 };
+	int verdict = run(test, HARNESS_ALL_ROWS);
+
 	if (verdict != 0)
 		return verdict; /* red without our help: the plain run says why */
-	for (i = 0; i < happened; i++)
-		if (run_falsified(test, run, NEVER, i) == 0) {
-			print("# outcome %lu was falsified, and the test did not notice\n", i);
-			return 1;
-		}
-	for (i = 0; i < observed; i++)
-		noticed += run_falsified(test, run, i, NEVER) != 0;
-	print("# forged: %lu outcomes, %lu of %lu observations noticed\n", happened, noticed, observed);
-	if (observed > 0 && noticed == 0 && test->expected == OK) {
-		print("# no falsified observation was noticed\n");
-		return 1;
-	}
-	return 0;
+	for (row = 0; row < rows; row++)
+		forge_row(&tally, test, row, run);
+	print("# forged: %lu outcomes, %lu of %lu observations noticed\n", tally.outcomes, tally.noticed,
+		tally.observations);
+	return tally.blind > 0;
 }

@@ -4,9 +4,15 @@
 
 #include "runtime/harness.h"
 
-/* Reads the word forge=on. */
-void harness_forge_init(void);
+#define HARNESS_ALL_ROWS UINT32_MAX
+
+/* Reads the word forge=on|uncompared. Returns 0, or -EINVAL for any other value. */
+int harness_forge_init(void);
 bool harness_forge_on(void);
+
+/* forge=uncompared: whatever is compared counts as equal, as if the harness had lost its eyes. The run must
+   not pass. */
+bool harness_forge_uncompared(void);
 
 /* True while a falsified run goes on, whose failures are wanted and not worth a line. */
 bool harness_forge_quiet(void);
@@ -17,9 +23,10 @@ void harness_forge_observe(bool body_runs);
 /* The outcome of a body, falsified when it is this one's turn. */
 outcome harness_forge_outcome(outcome happened);
 
-/* Runs the test once as it is and then once for each observation and outcome, falsifying that one.
-   Returns 0 when the plain run was green and each outcome, and at least one observation if there was any, turned it
-   red when falsified; else 1, after saying which did not. */
-int harness_forge_test(const struct test *test, int (*run)(const struct test *test));
+/* Runs the test once as it is, and then each row of a sweep (a plain test is one row) by itself: as it is, with its
+   outcome falsified, and with each of its observations falsified. `run` runs one row or all.
+   Returns 0 when the run as it is was green, and for each row the falsified outcome, and at least one observation if
+   the row expects OK and made any, turned it red; else 1, after saying which did not. */
+int harness_forge_test(const struct test *test, int (*run)(const struct test *test, uint32_t row));
 
 #endif
