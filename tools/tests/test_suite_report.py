@@ -80,6 +80,15 @@ def test_status(report, results, changes, status):
     assert report(*results, **changes).status == status
 
 
+def test_complaints_are_few(report):
+    made = report(selected=["a/x"], complaints=["lost"])
+    made.selected = {str(number): None for number in range(99)}
+    made.run.lines = ["vmx-tests: error: unknown word x"]
+    found = made.missing()
+    assert found[0] == "vmx-tests: error: unknown word x" and len(found) == 7
+    assert found[-1] == "94 more tests have no result"
+
+
 def test_numbers_get_their_names(report):
     data = report(FAILED, KNOWN).as_data()
     assert data["results"][0]["expected"] == "EXIT(HLT)"

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from trapeze import suite_run, verdict
+from trapeze.platforms import Machine
 from trapeze.records import Record
 from trapeze.suite_log import LogReader
 from trapeze.suite_progress import PlainProgress
@@ -96,7 +97,7 @@ def run(monkeypatch, boots, planned=3, alone=()):
     """Runs a suite in the given boots; returns (SuiteRun, command lines)."""
     FakeSession.boots, FakeSession.words = list(boots), []
     monkeypatch.setattr(suite_run, "Session", FakeSession)
-    runner = suite_run.Runner("vmx-tests", FakePlatform, None, PlainProgress(9))
+    runner = suite_run.Runner("vmx-tests", FakePlatform, Machine(), PlainProgress(9))
     if planned:
         runner.run_together(["*"], planned, ["seed=4"])
     for record in alone:
@@ -117,7 +118,8 @@ def test_one_boot(monkeypatch):
     assert words == ["tests=* skip=alone/*,*/alone/* seed=4"]
 
 
-AGAIN = [*HEAD, "1..3", "# run a/z", "ok 3 a/z", "*** END passed"]
+AGAIN = [*HEAD, "1..3", "# run a/z", "ok 3 a/z",
+         "# totals: 1 passed, 0 failed, 0 errors, 0 skipped, 1 checks", "*** END passed"]
 ENDS = [([], verdict.TRIPLE_FAULT, "SHUTDOWN"), ([], verdict.TIMED_OUT, "HANG"),
         (["*** PANIC: lost"], verdict.PANIC, "PANIC"), ([], verdict.FAILED, "RESET"),
         ([], verdict.EMULATOR_ERROR, "EMULATOR_ERROR"), (HEAD, verdict.FAILED, "RESET")]
@@ -140,6 +142,11 @@ def test_end_between_tests_is_a_complaint(monkeypatch):
 def test_end_after_the_last_test_is_a_complaint(monkeypatch):
     found, _ = run(monkeypatch, [(GOOD, verdict.TRIPLE_FAULT, "late")])
     assert found.complaints == ["all tests were reported, but the run ended: triple fault (late)"]
+
+
+def test_end_without_totals_is_a_complaint(monkeypatch):
+    found, _ = run(monkeypatch, [(GOOD[:-2], verdict.FAILED, "stopped")])
+    assert found.complaints == ["all tests were reported, but the run ended: failed (stopped)"]
 
 
 def test_last_test_may_end_the_machine(monkeypatch):

@@ -1,9 +1,19 @@
 """A suite's report as files that other programs read: TAP and JUnit XML."""
 
+import os
+
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from .suite_log import ERROR, FAILED, KNOWN, SKIPPED
 from .suite_progress import describe
+
+
+def write(file, content):
+    """Writes text or bytes at once, so that another run's pages never see half a file."""
+    data = content.encode() if isinstance(content, str) else content
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    partial.rename(file)
 
 
 def details(result, record):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import jinja2
 
+from .suite_files import write
+
 SYMBOLS = {"passed": "✓", "failed": "✗", "known": "≈", "error": "!", "skipped": "–", "untested": "∅"}
 WORST_FIRST = ("error", "failed", "known", "passed", "skipped")
 TEMPLATES = Path(__file__).with_name("templates")
@@ -118,10 +120,10 @@ def read_runs(suite, folder):
 
 def write_pages(suite, folder, matrix):
     """All pages of the reports in a folder."""
+    folder = Path(folder)
     runs = read_runs(suite, folder)
     for data in runs:
-        page = Path(folder) / data["page"]
-        page.write_text(platform_page(data, page.stem), encoding="utf-8")
-    (Path(folder) / f"{suite}.html").write_text(comparison_page(suite, runs), encoding="utf-8")
-    (Path(folder) / f"{suite}-matrix.html").write_text(matrix_page(suite, matrix, runs),
-                                                       encoding="utf-8")
+        page = folder / data["page"]
+        write(page, platform_page(data, page.stem))
+    write(folder / f"{suite}.html", comparison_page(suite, runs))
+    write(folder / f"{suite}-matrix.html", matrix_page(suite, matrix, runs))

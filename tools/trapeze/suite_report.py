@@ -71,11 +71,16 @@ class Report:
     def missing(self):
         """Selected tests without a result, and results without a test."""
         seen = [result.name for result in self.run.results]
-        found = [f"{name} has no result" for name in self.selected if name not in seen]
+        lost = [name for name in self.selected if name not in seen]
+        found = [f"{name} has no result" for name in lost[:5]]
+        if len(lost) > 5:
+            found.append(f"{len(lost) - 5} more tests have no result")
         found += [f"{name} was reported, but not asked for" for name in seen
                   if name not in self.selected]
-        return found + [f"{name} was reported twice" for name in sorted(set(seen))
-                        if seen.count(name) > 1]
+        found += [f"{name} was reported twice" for name in sorted(set(seen)) if seen.count(name) > 1]
+        if self.run.checks == 0 and self.count(PASSED):
+            found.append("nothing was compared")
+        return [line for line in self.run.lines if line.startswith(f"{self.suite}: error: ")] + found
 
     def count(self, status):
         """How many tests ended so."""
@@ -93,7 +98,7 @@ class Report:
     def status(self):
         """The exit status."""
         head = self.head
-        ran = head["passed"] + head["known"] > 0 and head["checks"] > 0
+        ran = head["passed"] + head["known"] > 0
         return 0 if ran and not (head["failed"] or head["errors"] or self.complaints) else 1
 
     @property
@@ -138,9 +143,9 @@ class Report:
         folder = build_folder() / "reports"
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.as_data(), indent=1, ensure_ascii=False)
-        (folder / f"{self.name}.json").write_text(text + "\n")
-        (folder / f"{self.name}.tap").write_text(suite_files.tap(self))
-        (folder / f"{self.name}.xml").write_bytes(suite_files.junit(self))
+        suite_files.write(folder / f"{self.name}.json", text + "\n")
+        suite_files.write(folder / f"{self.name}.tap", suite_files.tap(self))
+        suite_files.write(folder / f"{self.name}.xml", suite_files.junit(self))
         return folder
 
     def show(self):

@@ -76,6 +76,11 @@ class Runner:
         self.patience = BOOT_PATIENCE + start, TEST_PATIENCE * (4 if start else 1)
         self.run = SuiteRun()
 
+    def log_name(self):
+        """Of this boot, so that runs on several models do not share a log."""
+        names = (self.suite, self.platform.name, self.machine.model, str(self.run.boots))
+        return "-".join(name for name in names if name)
+
     def boot(self, words):
         """One boot. Returns (reader, session's result)."""
         self.run.boots += 1
@@ -94,7 +99,7 @@ class Runner:
 
         boot = Boot(image(self.suite), " ".join(word for word in (*words, self.words) if word))
         result = Session(self.platform, boot, self.machine,
-                         f"{self.suite}-{self.platform.name}-{self.run.boots}", RUN_LIMIT,
+                         self.log_name(), RUN_LIMIT,
                          listener=listen, watch=watchdog).run()
         self.run.seconds += result.seconds
         self.run.checks += reader.checks or 0
@@ -123,7 +128,8 @@ class Runner:
                 break
         if done < planned:
             self.run.complaints.append(f"{planned - done} tests were not reached: {result}")
-        elif not broken and result.end not in (verdict.PASSED, verdict.FAILED):
+        elif not broken and (result.end not in (verdict.PASSED, verdict.FAILED)
+                             or reader.checks is None):
             self.run.complaints.append(f"all tests were reported, but the run ended: {result}")
 
     def run_alone(self, record):
