@@ -52,6 +52,16 @@ void exit_control(enum vmx_control_word word, uint64_t bits, bool on)
 	field_set(words[word].field, bits);
 }
 
+void exit_let_msrs_pass(void)
+{
+	static const uint8_t nothing[4096] __aligned(4096);
+
+	if (!vmx_may_set(CONTROL_WORD_PROC, PROC_MSR_BITMAPS))
+		return;
+	exit_control(CONTROL_WORD_PROC, PROC_MSR_BITMAPS, true);
+	field_write(VMCS_MSR_BITMAP, vmx_address(nothing));
+}
+
 outcome exit_check_instruction(uint64_t rip, uint32_t length, uint64_t qualification)
 {
 	CHECK_EQUAL(field_read(VMCS_GUEST_RIP), rip);
