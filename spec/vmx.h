@@ -287,6 +287,17 @@ enum memory_type {
 #define EPT_VIOLATION_VERIFICATION    BIT(15)
 #define EPT_VIOLATION_ASYNCHRONOUS    BIT(16)
 
+/* "Virtualization Exceptions": the information area, at the start of its page. */
+struct ve_information {
+	uint32_t reason; /* EXIT_REASON_EPT_VIOLATION */
+	uint32_t busy;	 /* VE_BUSY once written; while it is not 0, EPT violations exit */
+	uint64_t qualification, linear_address, physical_address;
+	uint16_t eptp_index;
+};
+#define VE_BUSY UINT32_MAX
+
+#define EPTP_LIST_ENTRIES 512 /* "EPTP Switching" */
+
 /* ---- Exit qualifications ("Basic VM-Exit Information") ---- */
 
 /* "Exit Qualification for Control-Register Accesses" */
