@@ -59,6 +59,35 @@ guest_store_string:			/* RCX quadwords of RSI */
 	rep stosq
 	ret
 
+/* VMFUNC with EAX 0 and ECX as given: reads before it to R10, after it to R11. */
+	.globl guest_switch_eptp, guest_switch_eptp_vmfunc, guest_vmcall
+guest_switch_eptp:
+	movq (%rdi), %r10
+	xorl %eax, %eax
+guest_switch_eptp_vmfunc:
+	vmfunc
+	movq (%rdi), %r11
+	ret
+
+guest_vmcall:
+	vmcall
+	ret
+
+/* First a write to the page behind the window's, then what is tested. */
+	.globl guest_write_two, guest_write_two_second, guest_write_interrupt, guest_write_interrupt_int
+guest_write_two:
+	movq %rsi, 0x1000(%rdi)
+guest_write_two_second:
+	movq %rsi, (%rdi)
+	ret
+
+guest_write_interrupt:			/* INT 40H, whose frame is pushed to the window */
+	movq %rsi, 0x1000(%rdi)
+	leaq 0x1000(%rdi), %rsp
+guest_write_interrupt_int:
+	int $0x40
+	ret
+
 /* Reads to R10, writes RDX to the entry at RSI, calls the routine in R8, reads to R11, VMCALL, reads to R12. */
 	.globl guest_remap, guest_invlpg, guest_load_cr3, guest_toggle_pge, guest_invpcid, guest_no_invalidation
 guest_remap:

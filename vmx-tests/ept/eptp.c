@@ -1,42 +1,15 @@
 /* The EPT pointer in use: which structures it selects, and what physical addresses a guest may form (Intel SDM,
    "Extended-Page-Table Pointer (EPTP)", "EPT Overview"). Its checks at VM entry are entry/'s. */
 #define TEST_FOLDER "ept/"
-#include "vmx-tests/ept/remap.h"
-#include "vmx-tests/guest_tables.h"
+#include "vmx-tests/ept/window.h"
 
 #define COVERS "field:EPTP control:PROC2_ENABLE_EPT"
 #define TITLE  "SDM Extended-Page-Table Pointer (EPTP)"
-
-/* A second root, whose window shows guest_page[1]. */
-static uint64_t other_root[512] __aligned(4096), other_pdpt[512] __aligned(4096), other_pd[512] __aligned(4096),
-	other_pt[512] __aligned(4096);
-
-static uint64_t copy(uint64_t *to, const uint64_t *entry, unsigned int level)
-{
-	const uint64_t *from = entry - (window_gpa() >> (12 + 9 * (level - 1)) & BITS(8, 0));
-	unsigned int i;
-
-	for (i = 0; i < 512; i++)
-		to[i] = from[i];
-	return (uint64_t)(entry - from);
-}
-
-static void make_other_root(void)
-{
-	uint64_t i4 = copy(other_root, window_entry(4), 4), i3 = copy(other_pdpt, window_entry(3), 3),
-		 i2 = copy(other_pd, window_entry(2), 2), i1 = copy(other_pt, window_entry(1), 1);
-
-	other_root[i4] = vmx_address(other_pdpt) | EPT_ALL;
-	other_pdpt[i3] = vmx_address(other_pd) | EPT_ALL;
-	other_pd[i2] = vmx_address(other_pt) | EPT_ALL;
-	other_pt[i1] += PAGE_SIZE;
-}
 
 /* Reads through the first root, then through the other, without INVEPT between. */
 static outcome run_two_roots(uint16_t vpid)
 {
 	window_open(1);
-	make_other_root();
 	if (vpid != 0) {
 		proc2_set(PROC2_ENABLE_VPID);
 		field_write(VMCS_VPID, vpid);
@@ -44,7 +17,7 @@ static outcome run_two_roots(uint16_t vpid)
 	ept_invalidate();
 	CHECK_EQUAL(window_enter(ACCESS_READ, 8), EXIT(EXIT_REASON_VMCALL));
 	CHECK_EQUAL(test_observe(guest_gpr[RAX]), WINDOW_WORD);
-	field_write(VMCS_EPTP, (ept_pointer() & ~EPTP_ADDRESS) | vmx_address(other_root));
+	field_write(VMCS_EPTP, window_other_pointer());
 	CHECK_EQUAL(window_enter(ACCESS_READ, 8), EXIT(EXIT_REASON_VMCALL));
 	CHECK_EQUAL(test_observe(guest_gpr[RAX]), WINDOW_OTHER);
 	field_write(VMCS_EPTP, ept_pointer());

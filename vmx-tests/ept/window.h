@@ -17,6 +17,11 @@ void window_open(unsigned int level);
 /* The guest's half alone, without EPT: the linear address is mapped to guest_page[0] itself. */
 void window_open_guest(void);
 
+/* The EPTP of a second set of structures, a copy of those in use but that the window shows guest_page[1]; and its entry for
+   the window at that level. Needs window_open(1) before. */
+uint64_t window_other_pointer(void);
+uint64_t *window_other_entry(unsigned int level);
+
 /* Its guest-physical address. At 512 GBytes, where even the root's entry is its own, if the physical-address width allows
    it (need_wide_physical), else at 3 GBytes. */
 uint64_t window_gpa(void);
