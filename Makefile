@@ -67,7 +67,7 @@ $(BUILD)/obj/%.o: %.S
 export BUILD CC OBJCOPY
 SETUP_AND_BUILD = @tools/setup $(1) && $(MAKE) --no-print-directory --silent -j2 $(or $(2),all)
 
-.PHONY: run iso vmx-tests matrix check bench doctor lint format check-fresh clean help
+.PHONY: run iso vmx-tests vmx-tests-selftest matrix check bench doctor lint format check-fresh clean help
 run:
 	$(call SETUP_AND_BUILD,run)
 	@$(PYTHON) tools/run.py --cpu '$(CPU)' --on '$(ON)' --smp '$(SMP)' --guests '$(GUESTS)' \
@@ -78,12 +78,17 @@ iso:
 	$(call SETUP_AND_BUILD,iso)
 	@$(PYTHON) tools/run.py --iso $(BUILD)/trapeze.iso --guests '$(GUESTS)' --words '$(WORDS)'
 
-vmx-tests matrix: SUITE := vmx-tests
+vmx-tests vmx-tests-selftest matrix: SUITE := vmx-tests
 SUITE_FILES = $(BUILD)/$(SUITE).elf $(BUILD)/$(SUITE).elf32 $(BUILD)/spec-rows
 vmx-tests:
 	$(call SETUP_AND_BUILD,suite,$(SUITE_FILES))
 	@$(PYTHON) tools/suite.py $(SUITE) --on '$(ON)' --model '$(MODEL)' --tests '$(TESTS)' \
 		--order '$(ORDER)' --seed '$(SEED)' --smp '$(SMP)' --words '$(WORDS)'
+
+vmx-tests-selftest:
+	$(call SETUP_AND_BUILD,suite,$(SUITE_FILES))
+	@$(PYTHON) tools/suite.py $(SUITE) --selftest --on '$(ON)' --model '$(MODEL)' --tests '$(TESTS)' \
+		--smp '$(SMP)' --seeds '$(SEEDS)'
 
 matrix:
 	$(call SETUP_AND_BUILD,suite,$(SUITE_FILES))

@@ -9,7 +9,7 @@
 #include "runtime/x86.h"
 
 #define NEVER	    UINT64_MAX
-#define TEST_BUDGET UINT64_C(400000000) /* ticks for the observations of one test; the rest is sampled */
+#define TEST_BUDGET UINT64_C(25000000) /* ticks for the observations of one test; the rest is sampled */
 #define TRIES_MIN   4
 #define TRIES_MAX   512
 

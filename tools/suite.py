@@ -5,11 +5,13 @@ Exit status 0 only when every planned test was reported, something ran, and ther
 passes, known failures and skips."""
 
 import argparse
+import os
 import signal
 import sys
 from dataclasses import dataclass
 
 from trapeze import HostError, image, matrix, suite_html
+from trapeze import suite_selftest as selftest
 from trapeze.platforms import Machine, choose
 from trapeze.records import patterns_of, read_records, select
 from trapeze.suite_progress import progress_for
@@ -39,6 +41,9 @@ def parse_arguments():
     parser.add_argument("--seed", default="", help="of the shuffle")
     parser.add_argument("--smp", default="", help="CPUs")
     parser.add_argument("--words", default="", help="more words for the image")
+    parser.add_argument("--selftest", action="store_true",
+                        help="test the suite: with falsified answers, without comparisons, in other orders")
+    parser.add_argument("--seeds", default="", help="how many other orders the self-test tries")
     parser.add_argument("--matrix", action="store_true",
                         help="print the rows of spec/ that no test covers, and run nothing")
     return parser.parse_args()
@@ -53,42 +58,75 @@ def number(text, default, name):
     return int(text)
 
 
-def order_words(arguments):
+def order_words(order, seed):
     """The words for the image that say in which order the tests run."""
-    if arguments.order not in ("", "shuffle"):
-        raise HostError(f"ORDER={arguments.order}: not shuffle")
-    seed = number(arguments.seed, 1, "SEED")
-    return ["order=shuffle", f"seed={seed}"] if arguments.order or arguments.seed else []
+    if order not in ("", "shuffle"):
+        raise HostError(f"ORDER={order}: not shuffle")
+    seed_number = number(seed, 1, "SEED")
+    return ["order=shuffle", f"seed={seed_number}"] if order or seed else []
+
+
+class Plan:
+    """What was asked for: a suite, its tests, and where they run."""
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.suite = SUITES[arguments.suite]
+        self.records = read_records(image(arguments.suite))
+        self.patterns = patterns_of(arguments.tests)
+        self.selected = select(self.records, self.patterns)
+        self.matrix = matrix.matrix_of(arguments.suite, self.records)
+        self.platform, self.why = choose(self.suite.cpu, arguments.on or "auto")
+        self.machine = Machine(cpus=number(arguments.smp, self.suite.smp, "SMP"),
+                               model=arguments.model)
+
+    def execute(self, order, words=""):
+        """Runs the tests; returns the Report."""
+        arguments = self.arguments
+        words = f"{arguments.words} {words}".strip()
+        print(f"{arguments.suite}: {len(self.selected)} tests on {self.platform.name} ({self.why})",
+              *order, words, flush=True)
+        with progress_for(len(self.selected)) as progress:
+            runner = Runner(arguments.suite, self.platform, self.machine, progress, words)
+            together = [record for record in self.selected.values() if not record.alone]
+            if together:
+                runner.run_together(self.patterns, len(together), order)
+            for record in self.selected.values():
+                if record.alone:
+                    runner.run_alone(record)
+        report = Report(arguments.suite, self.platform, arguments.model, self.records,
+                        self.selected, runner.run, self.matrix.rows)
+        report.selection = arguments.tests
+        return report
 
 
 def run(arguments):
-    """The whole of `make vmx-tests`; returns the exit status."""
-    suite = SUITES[arguments.suite]
-    records = read_records(image(arguments.suite))
-    patterns = patterns_of(arguments.tests)
-    selected = select(records, patterns)
-    order = order_words(arguments)
-    platform, why = choose(suite.cpu, arguments.on or "auto")
-    machine = Machine(cpus=number(arguments.smp, suite.smp, "SMP"), model=arguments.model)
-    print(f"{arguments.suite}: {len(selected)} tests on {platform.name} ({why})", flush=True)
-    with progress_for(len(selected)) as progress:
-        runner = Runner(arguments.suite, platform, machine, progress, arguments.words)
-        together = [record for record in selected.values() if not record.alone]
-        if together:
-            runner.run_together(patterns, len(together), order)
-        for record in selected.values():
-            if record.alone:
-                runner.run_alone(record)
-    table = matrix.matrix_of(arguments.suite, records)
-    report = Report(arguments.suite, platform, arguments.model, records, selected, runner.run,
-                    table.rows)
-    report.selection = arguments.tests
+    """`make vmx-tests`; returns the exit status."""
+    plan = Plan(arguments)
+    report = plan.execute(order_words(arguments.order, arguments.seed))
     folder = report.write()
-    suite_html.write_pages(arguments.suite, folder, table)
+    suite_html.write_pages(arguments.suite, folder, plan.matrix)
     report.show()
     print(f"{arguments.suite}: {'FAILED' if report.status else 'passed'}; "
-          f"{folder / report.name}.html, .json, .tap, .xml")
+          f"{os.path.relpath(folder / report.name)}.html, .json, .tap, .xml")
     return report.status
+
+
+def test_suite(arguments):
+    """`make vmx-tests-selftest`; returns the exit status."""
+    plan = Plan(arguments)
+    verdicts = [selftest.judge_uncompared(plan.execute([], selftest.UNCOMPARED_WORDS)),
+                selftest.judge_forged(plan.execute([], selftest.FORGE_WORDS), plan.matrix)]
+    seeds = range(1, 1 + number(arguments.seeds, 2, "SEEDS"))
+    first = plan.execute([]).run.results
+    others = {seed: plan.execute(order_words("", str(seed))).run.results for seed in seeds}
+    verdicts.append(selftest.judge_orders(first, others))
+    for lines, _ in verdicts:
+        for line in lines:
+            print(f"{arguments.suite}: {line}")
+    good = all(good for _, good in verdicts)
+    print(f"{arguments.suite}: the suite's own test {'passed' if good else 'FAILED'}")
+    return 0 if good else 1
 
 
 def show_matrix(arguments):
@@ -108,7 +146,9 @@ def main():
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGHUP, terminate)
     try:
-        return show_matrix(arguments) if arguments.matrix else run(arguments)
+        if arguments.matrix:
+            return show_matrix(arguments)
+        return test_suite(arguments) if arguments.selftest else run(arguments)
     except HostError as error:
         print(f"{arguments.suite}: error: {error}", file=sys.stderr)
     except KeyboardInterrupt:
