@@ -20,7 +20,7 @@ struct record {
    A long record goes on in lines that start with "+ ". */
 void record_print(const struct record *record);
 
-/* FNV-1a, 64 bits, over bytes, continuing from `digest` (start with RECORD_DIGEST). */
+/* A digest in FNV-1a's way, 64 bits, continuing from `digest` (start with RECORD_DIGEST). */
 #define RECORD_DIGEST UINT64_C(0xcbf29ce484222325)
 uint64_t record_digest(uint64_t digest, const void *data, size_t bytes);
 

@@ -80,12 +80,28 @@ static bool exists(const struct form *form, enum engine_mode mode)
 	return !(form->setup & SETUP_INTEL) || is_intel();
 }
 
-unsigned int table_run(const char *pattern, const struct machine *good)
+/* Does one of the patterns, with commas between them, match? */
+static bool is_selected(const char *patterns, const char *id)
+{
+	char pattern[64];
+	size_t length;
+
+	for (;; patterns += length + 1) {
+		length = strcspn(patterns, ",");
+		string_copy(pattern, MIN(length + 1, sizeof(pattern)), patterns);
+		if (string_matches(pattern, id))
+			return true;
+		if (patterns[length] == '\0')
+			return false;
+	}
+}
+
+unsigned int table_run(const char *patterns, const struct machine *good)
 {
 	unsigned int i, mode, records = 0;
 
 	for (i = 0; i < form_count; i++)
-		for (mode = 0; string_matches(pattern, forms[i].id) && mode < ENGINE_MODES; mode++)
+		for (mode = 0; is_selected(patterns, forms[i].id) && mode < ENGINE_MODES; mode++)
 			if (exists(&forms[i], mode)) {
 				run_form(&forms[i], mode, good);
 				records++;
@@ -93,12 +109,12 @@ unsigned int table_run(const char *pattern, const struct machine *good)
 	return records;
 }
 
-void table_list(const char *pattern)
+void table_list(const char *patterns)
 {
 	unsigned int i;
 
 	for (i = 0; i < form_count; i++)
-		if (string_matches(pattern, forms[i].id))
+		if (is_selected(patterns, forms[i].id))
 			print("%% %s | %s | %s | %s\n", forms[i].id, forms[i].section, forms[i].text,
 				forms[i].differs ? forms[i].differs : "");
 }

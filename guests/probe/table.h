@@ -5,10 +5,10 @@
 #include "guests/probe/machine.h"
 
 /* Prints a line per form: its section, its assembly and why it may differ. */
-void table_list(const char *pattern);
+void table_list(const char *patterns);
 
-/* Runs the forms whose ids match the pattern (see string_matches()) from the state `good`, to which the
+/* Runs the forms whose ids match one of the patterns (see string_matches()), with commas between them, from the state `good`, to which the
    machine is restored after each. Returns the number of records printed. */
-unsigned int table_run(const char *pattern, const struct machine *good);
+unsigned int table_run(const char *patterns, const struct machine *good);
 
 #endif

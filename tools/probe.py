@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+"""`make probe`: runs the probe natively and as a guest on the same platform and CPU model, and compares
+what it saw. Exit status 0 only when everything was reported and no difference is unexplained."""
+
+import argparse
+import json
+import sys
+import time
+
+from trapeze import HostError, build_folder, probe_compare, probe_random, probe_run
+from trapeze.platforms import choose
+
+PROGRAMS = 10_000
+QUICK_PROGRAMS = 400
+# The labs' selection: the seventeen, and a form or two for each kind of exit.
+QUICK_FORMS = ("sgdt,sidt,sldt,smsw,pushf,popf*,lar,lsl,verr,verw,pop_fs,push_fs,call_far,jmp_far,int_n,"
+               "ret_far,str,mov_from_*,cpuid_vendor,cpuid_prefixed,cpuid_traced,hlt,interrupt,cr0_ts,cr4_tsd,"
+               "in_*,out_dx*,rep_insb,outsb,rdmsr_efer,rdmsr_tsc,wrmsr_lstar*,wrmsr_pat*,xsetbv,rdtsc,"
+               "vmxon,vmlaunch,vmrun,ud2,page_fault_*,nop,add,push")
+
+
+def parse_arguments():
+    """The words of `make probe`; make passes "" for the ones not given."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cpu", default="", help="intel or amd")
+    parser.add_argument("--on", default="", help="auto, bochs, tcg or kvm")
+    parser.add_argument("--model", default="", help="the platform's name of a CPU model")
+    parser.add_argument("--quick", default="", help="1: the labs' selection, under 10 s")
+    parser.add_argument("--forms", default="", help="only forms that match one of these, with commas")
+    parser.add_argument("--seed", default="", help="of the random programs")
+    parser.add_argument("--programs", default="", help="how many random programs")
+    parser.add_argument("--program", default="", help="only this random program, shrunk when it differs")
+    parser.add_argument("--gdb", default="", help="only as a guest, waiting for gdb at this port (QEMU)")
+    return parser.parse_args()
+
+
+def number(text, default, name):
+    """A number from a word of `make probe`."""
+    if not text:
+        return default
+    if not text.isdecimal():
+        raise HostError(f"{name}={text}: not a number")
+    return int(text)
+
+
+class Probe:
+    """One call of `make probe`."""
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.platform, self.why = choose(arguments.cpu, arguments.on or "auto")
+        self.seed = number(arguments.seed, 1, "SEED")
+        quick = arguments.quick not in ("", "0")
+        self.forms = arguments.forms or (QUICK_FORMS if quick else "*")
+        default = 0 if arguments.forms else QUICK_PROGRAMS if quick else PROGRAMS
+        self.programs = number(arguments.programs, default, "PROGRAMS")
+
+    def call(self, word):
+        """The words of `make probe` for the same platform and a bit more."""
+        kind, _, cpu = self.platform.name.rpartition("-")
+        model = f" MODEL={self.arguments.model}" if self.arguments.model else ""
+        return f"make probe CPU={cpu} ON={kind}{model} {word}"
+
+    def debug(self, word):
+        """The command that runs it under a debugger, where there is one."""
+        return self.call(word + ("" if self.platform.name.startswith("bochs") else " GDB=1234"))
+
+    def run(self, words, as_guest):
+        """A probe_run.Run."""
+        gdb = number(self.arguments.gdb, 0, "GDB")
+        return probe_run.run(self.platform, words, as_guest, self.arguments.model, gdb=gdb)
+
+    def words(self):
+        """The image's command line."""
+        parts = ["list", "table"] + (["random"] if self.programs else [])
+        random = f" seed={self.seed} programs={self.programs}" if self.programs else ""
+        return f"part={','.join(parts)} forms={self.forms}{random}"
+
+    def compare(self):
+        """Runs both sides; returns the exit status."""
+        started = time.monotonic()
+        native = probe_run.need_passed(self.run(self.words(), False)).log
+        print(f"probe: natively {len(native.records)} records, {len(native.digests)} programs, "
+              f"{time.monotonic() - started:.1f} s", flush=True)
+        run = self.run(self.words(), True)
+        print(f"probe: as a guest {len(run.log.records)} records, {len(run.log.digests)} programs, "
+              f"{run.result.seconds:.1f} s ({run.result})", flush=True)
+        differences = probe_compare.compare(self.platform.name, native, run.log)
+        programs = probe_compare.different_programs(native, run.log)
+        complaints = self.complaints(native, run)
+        self.show(differences, programs, complaints)
+        return self.report(native, differences, programs, complaints)
+
+    def complaints(self, native, run):
+        """What is wrong beyond single records, as sentences."""
+        found = [f"{side}: not all records and programs arrived, or not whole {log.strange[:1]}"
+                 for side, log in (("natively", native), ("as a guest", run.log)) if not log.complete]
+        if native.promised_records is None or not native.records:
+            found.append("natively: no records")
+        if not run.result.passed:
+            said = [line for line in run.lines if line.startswith(("trapeze: vm", "trapeze: error"))]
+            found.append(f"as a guest it ended: {run.result}; {' '.join(said)}; see {run.result.log}")
+        return found
+
+    def show(self, differences, programs, complaints):
+        """What was found, for a person."""
+        explained = [difference for difference in differences if difference.explained]
+        for difference in explained if self.arguments.forms else []:
+            print(f"explained: {difference.form} {difference.mode}: {difference.explained}")
+        for difference in differences:
+            if not difference.explained:
+                self.show_violation(difference)
+        for index in programs[:3]:
+            self.show_program(index)
+        for complaint in complaints:
+            print(f"probe: {complaint}")
+
+    def show_violation(self, difference):
+        """One form that does not do the same."""
+        print(f"VIOLATION {difference.form} in {difference.mode}: {difference.what}\n"
+              f"  natively:   {difference.native}\n"
+              f"  as a guest: {difference.guest}\n"
+              f"  rule: {difference.rule}\n"
+              f"  likely cause: {difference.cause}\n"
+              f"  rerun: {self.debug('FORMS=' + difference.form)}")
+
+    def show_program(self, index):
+        """One random program that does not do the same, made as short as it gets."""
+        print(f"VIOLATION random program {index} of seed {self.seed}")
+        for line in probe_random.shrink(lambda words, guest: self.run(words, guest).lines,
+                                        self.seed, index):
+            print(f"  {line}")
+        print(f"  rerun: {self.debug(f'SEED={self.seed} PROGRAM={index}')}")
+
+    def report(self, native, differences, programs, complaints):
+        """The last line and the JSON; returns the exit status."""
+        violations = [difference for difference in differences if not difference.explained]
+        explained = len(differences) - len(violations)
+        numbers = {"forms": len({form for form, _ in native.records}), "records": len(native.records),
+                   "programs": len(native.digests), "sweeps": 0,
+                   "violations": len(violations) + len(programs), "explained": explained}
+        folder = build_folder() / "reports"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"probe-{self.platform.name}.json"
+        details = {"differences": [vars(difference) for difference in differences],
+                   "different_programs": programs, "complaints": complaints, "seed": self.seed}
+        file.write_text(json.dumps(numbers | details, indent=1) + "\n")
+        bad = bool(violations or programs or complaints)
+        print(f"probe: {self.platform.name}: " + ", ".join(f"{count} {name}" for name, count in
+                                                           numbers.items() if name != "sweeps")
+              + f": {'FAILED' if bad else 'equivalent'}; {file}")
+        return 1 if bad else 0
+
+    def one_program(self):
+        """Only one random program, on both sides."""
+        index = number(self.arguments.program, 0, "PROGRAM")
+        words = f"part=random seed={self.seed} first={index} programs=1"
+        native, guest = (probe_run.need_passed(self.run(words, side)).log for side in (False, True))
+        if native.digests == guest.digests and native.digests:
+            print(f"probe: program {index} of seed {self.seed}: the same on both sides")
+            return 0
+        self.show_program(index)
+        return 1
+
+    def under_debugger(self):
+        """Only as a guest, until gdb lets it go."""
+        words = self.words()
+        if self.arguments.program:
+            words = f"part=random seed={self.seed} first={self.arguments.program} programs=1"
+        print(f"probe: gdb {build_folder() / 'trapeze.elf'} -ex 'target remote :{self.arguments.gdb}'",
+              flush=True)
+        run = self.run(words, True)
+        print("\n".join(run.lines))
+        return 0 if run.result.passed else 1
+
+
+def main():
+    """Every error is a sentence and a status, never a traceback."""
+    try:
+        probe = Probe(parse_arguments())
+        if probe.arguments.gdb:
+            return probe.under_debugger()
+        return probe.one_program() if probe.arguments.program else probe.compare()
+    except HostError as error:
+        print(f"probe: error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Compares what the probe saw natively with what it saw as a guest: which differences are violations
+of equivalence, which are meant, and what the likely cause of a violation is."""
+
+import re
+from dataclasses import dataclass
+
+RESUME_FLAG = 1 << 16
+GPRS = set("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split())
+SELECTORS = {"cs", "ss", "ds", "es", "fs", "gs"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One form in one mode that did not do the same."""
+
+    form: str
+    mode: str
+    native: str  # the record, "" when there is none
+    guest: str
+    what: str  # the names of what differs
+    rule: str
+    cause: str
+    explained: str = ""  # why it must be so, or ""
+
+
+def changed(native, guest):
+    """The names of the state in which two records differ, in the order of the lines."""
+    names = [*native.state, *(name for name in guest.state if name not in native.state)]
+    return [name for name in names if native.state.get(name) != guest.state.get(name)]
+
+
+def is_resume_flag_only(native, guest):
+    """Do they differ in RFLAGS.RF alone?"""
+    if native.outcome != guest.outcome or changed(native, guest) != ["flags"]:
+        return False
+    values = [int(record.state.get("flags", "2"), 16) & ~RESUME_FLAG for record in (native, guest)]
+    return values[0] == values[1] or "flags" not in native.state
+
+
+# What a platform does natively against the manual: (its prefix, the reason, whether two records differ so).
+PLATFORM_REASONS = (
+    ("tcg", "QEMU's TCG pushes RFLAGS without RF when it delivers a fault; the manual wants it set",
+     is_resume_flag_only),
+)
+
+
+def explain(platform, form, native, guest):
+    """Why the difference is meant, or ""."""
+    if form and form.differs:
+        return form.differs
+    for prefix, reason, rule in PLATFORM_REASONS:
+        if native and guest and platform.startswith(prefix) and rule(native, guest):
+            return reason
+    return ""
+
+
+def fault_of(outcome):
+    """"#GP" of "#GP(0)", or ""."""
+    match = re.match(r"#\w+", outcome)
+    return match[0] if match else ""
+
+
+def outcome_cause(native, guest):
+    """The likely cause of different ends."""
+    before, after = fault_of(native.outcome), fault_of(guest.outcome)
+    if before and before == after:
+        return f"the monitor injects {before} with the wrong error code"
+    if after and not before:
+        return (f"the monitor answers with {after} what the bare machine executes: an intercept too "
+                "many, a permission bit missed, or a feature that CPUID shows and policy refuses")
+    if before and not after:
+        return (f"the monitor executes what faults with {before} on the bare machine: it emulates "
+                "without the checks (CPL, reserved bits, operands) that come first")
+    if native.outcome.startswith("int") != guest.outcome.startswith("int"):
+        return "an interrupt was lost, came too late, or came where it was blocked"
+    return "the monitor injects another vector"
+
+
+def state_cause(names, native, guest):
+    """The likely cause of different states after the same end."""
+    if "rip" in names:
+        return "RIP was not advanced by the length of the instruction, prefixes included"
+    if names == ["flags"]:
+        if is_resume_flag_only(native, guest):
+            return "a fault was injected without RFLAGS.RF"
+        return "the emulated instruction changes flags that the real one leaves (or the other way)"
+    if "cr2" in names:
+        return "an injected page fault leaves the wrong address in CR2"
+    if any(name in SELECTORS for name in names):
+        return "the guest's segment registers are not loaded or saved whole"
+    if any(name.startswith(("data", "stack")) for name in names):
+        return "memory written in the guest's stead: wrong value, width, address or number of elements"
+    if names and all(name in GPRS for name in names):
+        return "the result is written with the wrong value or width, or to another register"
+    return "a write to this register does not reach the guest's own, or cannot be read back"
+
+
+def compare_records(platform, form, native, guest):
+    """A Difference, or None when they are the same."""
+    if native and guest and native.line == guest.line:
+        return None
+    some = native or guest
+    section = f"section {form.section!r} of the manual" if form else "the manual"
+    if not native or not guest:
+        what, cause = "the record", "the virtual machine died in it" if native else "run only as a guest"
+    elif native.outcome != guest.outcome:
+        what, cause = "outcome", outcome_cause(native, guest)
+    else:
+        names = changed(native, guest)
+        what, cause = ", ".join(names), state_cause(names, native, guest)
+    return Difference(some.form, some.mode, native.line if native else "", guest.line if guest else "",
+                      what, f"{section}; a monitor must leave it as it is (equivalence)", cause,
+                      explain(platform, form, native, guest))
+
+
+def compare(platform, native, guest):
+    """All Differences between two logs of the instruction table."""
+    keys = [*native.records, *(key for key in guest.records if key not in native.records)]
+    found = (compare_records(platform, native.forms.get(key[0]), native.records.get(key),
+                             guest.records.get(key)) for key in keys)
+    return [difference for difference in found if difference]
+
+
+def different_programs(native, guest):
+    """The numbers of the random programs whose digests differ or are missing."""
+    return [number for number in sorted(native.digests | guest.digests)
+            if native.digests.get(number) != guest.digests.get(number)]
