@@ -2,6 +2,7 @@
    VMCS, and at what the explainer's engine (spec/vmx_checks.h) finds in the same fields. */
 #include "vmx-tests/entry/check.h"
 
+#include "runtime/string.h"
 #include "vmx-tests/entry/state.h"
 #include "vmx-tests/guest_tables.h"
 
@@ -141,7 +142,8 @@ static outcome check_explainer(const struct check_row *row, enum vmx_check_index
 	findings = (struct findings){ .listener = { note_finding } };
 	vmx_checks_run(&state_before, VMX_CHECK_ALL, &findings.listener);
 	for (i = 0; i < VMX_CHECKS; i++) {
-		bool wanted = refused && (i == check || i == row->also[0] || i == row->also[1]);
+		bool wanted = refused &&
+			((i == check && !row->holds) || i == row->also[0] || i == row->also[1]);
 
 		if (findings.broken[i] == wanted || (row->among && i != check) ||
 			(vmx_checks[i].optional && wanted))
@@ -186,7 +188,7 @@ static outcome check_launch_state(void)
 static const uint32_t host_msrs[] = { MSR_IA32_GS_BASE, MSR_IA32_FS_BASE, MSR_IA32_EFER, MSR_IA32_PAT,
 	MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP };
 
-static outcome enter(const struct check_row *row)
+static outcome enter_mended(bool bare)
 {
 	struct descriptor_table gdtr = read_gdtr(), idtr = read_idtr();
 	uint64_t values[ARRAY_SIZE(host_msrs)];
@@ -195,7 +197,7 @@ static outcome enter(const struct check_row *row)
 
 	for (i = 0; i < ARRAY_SIZE(host_msrs); i++)
 		values[i] = rdmsr(host_msrs[i]);
-	result = row->bare ? VMX_INSTRUCTION("vmlaunch", "i"(0)) : guest_launch();
+	result = bare ? VMX_INSTRUCTION("vmlaunch", "i"(0)) : guest_enter();
 	write_gdtr(gdtr);
 	write_idtr(idtr);
 	for (i = 0; i < ARRAY_SIZE(host_msrs); i++)
@@ -203,11 +205,15 @@ static outcome enter(const struct check_row *row)
 	return result;
 }
 
-/* The rest of the host state, odd as it may be after an exit: another one loads the good. */
-static void restore_host(void)
+outcome check_enter(void)
+{
+	return enter_mended(false);
+}
+
+void check_restore_host(void)
 {
 	check_begin(CHECK_LONG);
-	guest_launch();
+	guest_enter();
 }
 
 static outcome run_state(const struct check_row *row, enum vmx_check_index check, uint64_t bit)
@@ -217,10 +223,10 @@ static outcome run_state(const struct check_row *row, enum vmx_check_index check
 
 	make_changes(row, bit);
 	state_read(&state_before);
-	result = enter(row);
+	result = enter_mended(row->bare);
 	state_read_fields(&state_after);
 	if (outcome_kind(result) == OUTCOME_EXIT || outcome_kind(result) == OUTCOME_ENTRY_FAIL)
-		restore_host();
+		check_restore_host();
 	if (result != row->row.expected)
 		return bit == 0 ? result : (test_mismatch(__LINE__, "bit %#lx", bit), result);
 	details = check_explainer(row, check, refused);
@@ -245,4 +251,50 @@ outcome check_run(const struct check_row *row, enum vmx_check_index check)
 		if (bits & bit)
 			result = run_state(row, check, bit);
 	return result;
+}
+
+/* ---- All states of a check ---- */
+
+extern const struct test tests_start[], tests_end[];
+
+static bool is_of(const struct test *test, enum vmx_check_index check)
+{
+	const char *covers = test->covers;
+
+	return covers != NULL && test->row_size == sizeof(struct check_row) &&
+		strncmp(covers, "check:", 6) == 0 && strcmp(covers + 6, vmx_checks[check].id) == 0;
+}
+
+static bool is_possible(const struct test *test)
+{
+	const struct test_need *const *need = test->needs;
+
+	while (need != NULL && *need != NULL && (*need)->met())
+		need++;
+	return need == NULL || *need == NULL;
+}
+
+static bool has_wrong_row(const struct test *test, enum vmx_check_index check)
+{
+	const struct check_row *row = test->rows;
+	uint32_t i;
+
+	for (i = 0; i < test->row_count; i++)
+		if (check_run(&row[i], check) != row[i].row.expected)
+			return true;
+	return false;
+}
+
+bool check_deviates(enum vmx_check_index check)
+{
+	static bool known[VMX_CHECKS], deviates[VMX_CHECKS];
+	const struct test *test;
+
+	if (known[check])
+		return deviates[check];
+	for (test = tests_start; test < tests_end; test++)
+		if (is_of(test, check) && is_possible(test) && has_wrong_row(test, check))
+			deviates[check] = true;
+	known[check] = true;
+	return deviates[check];
 }

@@ -129,6 +129,7 @@ struct check_row {
 	uint8_t qualification;
 	uint16_t also[2];    /* further checks that cannot but break with it, else CHECK_NONE */
 	bool among;	     /* others may be broken, too: which depends on the CPU */
+	bool holds;	     /* the check holds, and those in `also` are broken: the entry stays refused */
 	bool bare;	     /* enters without writing HOST_RIP and HOST_RSP first: an entry must not succeed */
 	struct check_change change[CHECK_CHANGES];
 	struct check_change each; /* made with one bit of its value after the other */
@@ -174,6 +175,11 @@ struct check_row {
 #define EACH_AMONG(start, each_, ...)                                                              \
 	CHECK_ROW(#start " each of " #each_ " " #__VA_ARGS__, REFUSED, start, 0, CHECK_NONE,       \
 		CHECK_NONE, .among = true, .change = { __VA_ARGS__ }, .each = each_)
+/* A control is right; the host state is not, which keeps the guest from being entered all the same. */
+#define HOLDS_REFUSED(start, ...)                                                                  \
+	CHECK_ROW(#start " " #__VA_ARGS__ " host CS null", REFUSED_HOST, start, 0,                 \
+		VMX_CHECK_host_cs_null, CHECK_NONE, .holds = true,                                 \
+		.change = { SET(HOST_CS_SELECTOR, 0), __VA_ARGS__ })
 /* No rule is broken: the guest is entered, and exits at once. */
 #define HOLDS(start, ...)                                                                          \
 	CHECK_ROW(#start " " #__VA_ARGS__, EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED), start, 0,   \
@@ -186,6 +192,17 @@ struct check_row {
 /* Runs the current row of the test of the check: returns what happened, a MISMATCH where fields are not
    as they should be afterwards, or where the explainer does not name exactly the checks that the row says. */
 outcome check_run(const struct check_row *row, enum vmx_check_index check);
+
+/* Does this CPU get one of the states of the check's tests wrong? They are run when it is asked for the first time;
+   the VMCS is another one afterwards. */
+bool check_deviates(enum vmx_check_index check);
+
+/* Loads the good host state, by an entry and an exit: for after an exit that loaded another. */
+void check_restore_host(void);
+
+/* VMLAUNCH, or VMRESUME after an entry; then mends what an exit may have loaded into MSRs and descriptor-table
+   registers. */
+outcome check_enter(void);
 
 /* check_rule_<id>: the rule in our words. */
 #pragma push_macro("CHECK")

@@ -96,6 +96,11 @@ void state_read(struct vmx_state *state)
 	*state = *constants();
 	state->cpu.current_vmcs = read_current(&this_cpu);
 	state_read_fields(state);
+	state_read_memory(state);
+}
+
+void state_read_memory(struct vmx_state *state)
+{
 	vmx_state_read_memory(state, &this_cpu);
 }
 

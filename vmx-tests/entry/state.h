@@ -13,6 +13,9 @@ extern struct vmx_state state_before, state_after;
 void state_read(struct vmx_state *state);
 void state_read_fields(struct vmx_state *state);
 
+/* The words of memory that the checks look at, for the fields as they are in *state. */
+void state_read_memory(struct vmx_state *state);
+
 /* Has the CPU that field (enum vmcs_index)? */
 bool state_has_field(unsigned int field);
 
