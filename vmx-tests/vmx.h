@@ -94,12 +94,12 @@ static inline void field_poke(uint64_t encoding, uint64_t value)
 /* Sets and clears bits of a field. */
 static inline void field_set(uint64_t encoding, uint64_t bits)
 {
-	field_write(encoding, field_read(encoding) | bits);
+	field_write(encoding, field_peek(encoding) | bits);
 }
 
 static inline void field_clear(uint64_t encoding, uint64_t bits)
 {
-	field_write(encoding, field_read(encoding) & ~bits);
+	field_write(encoding, field_peek(encoding) & ~bits);
 }
 
 /* Does the CPU have that field: can it be read? With a current VMCS. */
