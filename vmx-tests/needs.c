@@ -89,6 +89,16 @@ static bool has_cr3_targets_4(void)
 	return FIELD_GET(rdmsr(MSR_IA32_VMX_MISC), VMX_MISC_CR3_TARGETS) >= 4;
 }
 
+static bool has_wait_for_sipi(void)
+{
+	return vmx_capability(MSR_IA32_VMX_MISC) & VMX_MISC_ACTIVITY_WAIT_FOR_SIPI;
+}
+
+static bool has_debugctl(void)
+{
+	return wrmsr_safe(MSR_IA32_DEBUGCTL, 0) == 0;
+}
+
 #define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };
 #include "vmx-tests/needs.def"
 #undef NEED
