@@ -13,7 +13,13 @@
 #define STAR_VALUE                                                                                 \
 	((uint64_t)SELECTOR_CODE64 << 32 | (uint64_t)(SELECTOR_USER_CODE32 | 3) << 48)
 
+#define MOVED_TSS 0x60
+#define MOVED_LDT 0x70
+#define TYPE_BUSY BIT(41)
+#define LDT_PRESENT UINT64_C(0x820000000000)
+
 static uint64_t root[512] __aligned(4096);
+static uint64_t moved_gdt[(MOVED_LDT + 16) / 8] __aligned(16);
 
 /* CR3 can be seen by the code under test, so the first table has an address of its own. */
 static void move_root(void)
@@ -57,4 +63,25 @@ void context_init(void)
 	write_debug_registers();
 	write_system_call_msrs();
 	__asm__ volatile("lldt %w0" : : "r"(0));
+}
+
+static void move_gdt(void)
+{
+	struct descriptor_table old = read_gdtr();
+	const uint64_t *entries = (const uint64_t *)(uintptr_t)old.base;
+	uint64_t ldt = (uintptr_t)moved_gdt;
+
+	memcpy(moved_gdt, entries, old.limit + 1U);
+	moved_gdt[MOVED_TSS / 8] = entries[SELECTOR_TSS / 8] & ~TYPE_BUSY;
+	moved_gdt[MOVED_TSS / 8 + 1] = entries[SELECTOR_TSS / 8 + 1];
+	moved_gdt[MOVED_LDT / 8] = LDT_PRESENT | 15 | (ldt & BITS(23, 0)) << 16 | (ldt & BITS(31, 24)) << 32;
+	write_gdtr((struct descriptor_table){ sizeof(moved_gdt) - 1, (uintptr_t)moved_gdt });
+	__asm__ volatile("ltr %w0; lldt %w1" : : "r"(MOVED_TSS), "r"(MOVED_LDT));
+}
+
+void context_move(void)
+{
+	move_gdt();
+	engine_move_idt();
+	write_cr0(read_cr0() & ~CR0_MP);
 }

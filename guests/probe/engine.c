@@ -23,9 +23,9 @@ extern char engine_entries[];
 extern struct engine_result engine_captured;
 void engine_switch(const struct engine_registers *before);
 
-static struct {
+static struct gate {
 	uint64_t low, high;
-} idt[VECTORS] __aligned(16);
+} idt[VECTORS] __aligned(16), other_idt[VECTORS] __aligned(16);
 static uint8_t exit_stack[4096] __aligned(16);
 static struct descriptor_table own_idt, runtime_idt;
 
@@ -65,6 +65,12 @@ int engine_init(void)
 		paging_map((uintptr_t)engine_stack, sizeof(engine_stack), rights))
 		return -ENOMEM;
 	return 0;
+}
+
+void engine_move_idt(void)
+{
+	memcpy(other_idt, idt, sizeof(idt));
+	own_idt.base = (uintptr_t)other_idt;
 }
 
 void engine_reset(const uint8_t *code, size_t bytes)

@@ -50,6 +50,9 @@ void engine_reset(const uint8_t *code, size_t bytes);
    pointing into engine_data, RSP to the end of engine_stack, RIP at the code, flags clear. */
 struct engine_registers engine_default(enum engine_mode mode);
 
+/* Lets later runs use an IDT of the same contents at another address. */
+void engine_move_idt(void);
+
 /* Runs it. Machine state outside the registers (control registers, MSRs, tables) is left as the code
    left it: see machine.h. */
 struct engine_result engine_run(const struct engine_registers *before);

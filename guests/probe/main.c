@@ -16,7 +16,7 @@
 
 const char image_name[] = "probe";
 const char *const image_words[] = { "part", "forms", "seed", "first", "programs", "prefixes", "suffixes",
-	"show", NULL };
+	"show", "ticks", NULL };
 
 /* The value of a word, or what stands for it when it is not there. */
 static void read_word(const char *key, char *value, const char *otherwise)
@@ -39,13 +39,13 @@ static bool is_wanted(const char *parts, const char *part)
 
 static void check_parts(const char *parts)
 {
-	static const char *const known[] = { "list", "table", "random" };
+	static const char *const known[] = { "list", "table", "moved", "random" };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(known); i++)
 		if (is_wanted(parts, known[i]))
 			return;
-	image_error("part=%s: list, table, random, or several with commas", parts);
+	image_error("part=%s: list, table, moved, random, or several with commas", parts);
 }
 
 static unsigned int read_number(const char *key, unsigned int otherwise)
@@ -96,8 +96,9 @@ static void run_random(const struct machine *good)
 
 void image_main(void)
 {
-	char parts[WORD_MAX], pattern[WORD_MAX];
+	char parts[WORD_MAX], pattern[WORD_MAX], ticks[8];
 	struct machine good;
+	unsigned int records = 0;
 
 	read_word("part", parts, "table");
 	read_word("forms", pattern, "*");
@@ -108,9 +109,18 @@ void image_main(void)
 	machine_read(&good);
 	if (is_wanted(parts, "list"))
 		table_list(pattern);
+	if (boot_word(boot.cmdline, "ticks", ticks, sizeof(ticks)) == 0)
+		table_count_ticks();
 	if (is_wanted(parts, "table"))
-		print("probe: %u records\n", table_run(pattern, &good));
+		records += table_run(pattern, &good);
 	if (is_wanted(parts, "random"))
 		run_random(&good);
+	if (is_wanted(parts, "moved")) {
+		context_move();
+		machine_read(&good);
+		records += table_run_moved(pattern, &good);
+	}
+	if (records != 0)
+		print("probe: %u records\n", records);
 	power_end(0);
 }

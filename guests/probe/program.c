@@ -118,6 +118,12 @@ static void make_load(struct maker *m)
 	put_load(m, gpr(m), constant(m));
 }
 
+/* Behind an instruction that leaves flags undefined: cmp %ecx, %eax, which defines them all. */
+static void define_flags(struct maker *m)
+{
+	PUT(m, 0x39, 0xc8);
+}
+
 static void make_shift(struct maker *m)
 {
 	put_size(m);
@@ -125,6 +131,7 @@ static void make_shift(struct maker *m)
 	put_registers(m, (uint8_t)below(m, 8), gpr(m));
 	if (m->code[m->bytes - 2] == 0xc1)
 		put(m, below(m, 64), 1);
+	define_flags(m);
 }
 
 /* NOT, NEG, MUL, IMUL; rarely DIV, IDIV, which may fault. */
@@ -133,6 +140,7 @@ static void make_unary(struct maker *m)
 	put_size(m);
 	put(m, 0xf7, 1);
 	put_registers(m, (uint8_t)(2 + below(m, below(m, 8) ? 4 : 6)), gpr(m));
+	define_flags(m);
 }
 
 static void make_two_byte(struct maker *m)
@@ -144,6 +152,7 @@ static void make_two_byte(struct maker *m)
 	put(m, 0x0f, 1);
 	put(m, opcodes[below(m, ARRAY_SIZE(opcodes))], 1);
 	put_registers(m, gpr(m), gpr(m));
+	define_flags(m);
 }
 
 /* LOCK XADD and CMPXCHG. */

@@ -65,6 +65,22 @@ static void add_outcome(struct line *line, const struct engine_result *result)
 		add(line, " cr2=%lx", result->cr2);
 }
 
+static void add_selectors(
+	struct line *line, const struct engine_registers *before, const struct engine_registers *after)
+{
+	const struct {
+		const char *name;
+		uint16_t before, after;
+	} selectors[] = { { "cs", before->cs, after->cs }, { "ss", before->ss, after->ss },
+		{ "ds", before->ds, after->ds }, { "es", before->es, after->es },
+		{ "fs", before->fs, after->fs }, { "gs", before->gs, after->gs } };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(selectors); i++)
+		if (selectors[i].before != selectors[i].after)
+			add(line, " %s=%x", selectors[i].name, selectors[i].after);
+}
+
 static void add_registers(struct line *line, const struct record *record)
 {
 	static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",
@@ -80,12 +96,7 @@ static void add_registers(struct line *line, const struct record *record)
 			add(line, " %s=%lx", names[i], a->gpr[i]);
 	if (a->rflags != b->rflags)
 		add(line, " flags=%lx", a->rflags);
-	if (a->cs != b->cs || a->ss != b->ss)
-		add(line, " cs=%x ss=%x", a->cs, a->ss);
-	if (a->ds != b->ds || a->es != b->es)
-		add(line, " ds=%x es=%x", a->ds, a->es);
-	if (a->fs != b->fs || a->gs != b->gs)
-		add(line, " fs=%x gs=%x", a->fs, a->gs);
+	add_selectors(line, b, a);
 }
 
 static void add_machine(struct line *line, const struct record *record)
@@ -122,5 +133,7 @@ void record_print(const struct record *record)
 	add_machine(&line, record);
 	add_memory(&line, "data", engine_data, ENGINE_DATA_BYTES);
 	add_memory(&line, "stack", engine_stack, ENGINE_STACK_BYTES);
+	if (record->ticks != 0)
+		add(&line, " ticks=%lu", record->ticks);
 	print("%s\n", line.text);
 }

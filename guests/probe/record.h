@@ -13,6 +13,7 @@ struct record {
 	struct engine_registers before;
 	struct engine_result result;
 	struct machine machine_before, machine_after;
+	uint64_t ticks;	 /* of the TSC, told when not 0 */
 	uint32_t masked; /* GPRs, BIT(index), that are told as "*" when the code ran to its end */
 };
 

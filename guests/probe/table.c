@@ -8,8 +8,10 @@
 #include "runtime/string.h"
 #include "runtime/x86.h"
 #include "spec/cpuid.h"
+#include "spec/fpu.h"
 
 #define VENDOR_INTEL_ECX 0x6c65746e /* "ntel" */
+#define TICK_RUNS	 3
 
 static bool is_64bit(enum engine_mode mode)
 {
@@ -48,6 +50,8 @@ static void set_up(const struct form *form, struct engine_registers *before)
 		before->rflags |= RFLAGS_AC;
 	if (cr4_bits(setup) != 0)
 		write_cr4(read_cr4() | cr4_bits(setup));
+	if (read_cr4() & CR4_OSXSAVE)
+		xsetbv(0, XCR0_X87); /* it stays as it was left while XSAVE is off */
 	if (setup & SETUP_TS)
 		write_cr0(read_cr0() | CR0_TS);
 	if (setup & SETUP_WAKE) {
@@ -56,20 +60,52 @@ static void set_up(const struct form *form, struct engine_registers *before)
 	}
 }
 
-static void run_form(const struct form *form, enum engine_mode mode, const struct machine *good)
+/* What is common to all forms of a run. */
+struct run {
+	const struct machine *good;
+	bool moved;
+};
+
+static unsigned int repeats = 1;
+
+void table_count_ticks(void)
+{
+	repeats = TICK_RUNS;
+}
+
+static void execute(const struct form *form, enum engine_mode mode, const struct run *run, struct record *record)
 {
 	unsigned int size = is_64bit(mode) ? FORM_CODE64 : FORM_CODE32;
-	struct record record = { .form = form->id, .mode = engine_mode_name(mode), .masked = form->masked };
+	uint64_t started;
 
 	engine_reset(form->code[size].start, (size_t)(form->code[size].end - form->code[size].start));
-	record.before = engine_default(mode);
-	set_up(form, &record.before);
-	machine_read(&record.machine_before);
-	record.result = engine_run(&record.before);
-	machine_read(&record.machine_after);
-	machine_restore(good, &record.machine_after);
+	record->before = engine_default(mode);
+	if (run->moved)
+		record->before.rflags |= RFLAGS_IF;
+	set_up(form, &record->before);
+	machine_read(&record->machine_before);
+	started = rdtsc();
+	record->result = engine_run(&record->before);
+	started = rdtsc() - started;
+	record->ticks = MIN(record->ticks, started);
+	machine_read(&record->machine_after);
+	machine_restore(run->good, &record->machine_after);
 	if (form->setup & SETUP_WAKE)
 		wake_disarm();
+}
+
+static void run_form(const struct form *form, enum engine_mode mode, const struct run *run)
+{
+	static const char *const moved_names[ENGINE_MODES] = { [ENGINE_64_CPL3] = "64/3/moved",
+		[ENGINE_COMPAT_CPL3] = "compat/3/moved" };
+	struct record record = { .form = form->id, .masked = form->masked, .ticks = UINT64_MAX };
+	unsigned int i;
+
+	record.mode = run->moved ? moved_names[mode] : engine_mode_name(mode);
+	for (i = 0; i < repeats; i++)
+		execute(form, mode, run, &record);
+	if (repeats == 1)
+		record.ticks = 0;
 	record_print(&record);
 }
 
@@ -96,17 +132,32 @@ static bool is_selected(const char *patterns, const char *id)
 	}
 }
 
-unsigned int table_run(const char *patterns, const struct machine *good)
+static bool is_user(enum engine_mode mode)
+{
+	return mode == ENGINE_64_CPL3 || mode == ENGINE_COMPAT_CPL3;
+}
+
+static unsigned int run_all(const char *patterns, const struct run *run)
 {
 	unsigned int i, mode, records = 0;
 
 	for (i = 0; i < form_count; i++)
 		for (mode = 0; is_selected(patterns, forms[i].id) && mode < ENGINE_MODES; mode++)
-			if (exists(&forms[i], mode)) {
-				run_form(&forms[i], mode, good);
+			if (exists(&forms[i], mode) && (is_user(mode) || !run->moved)) {
+				run_form(&forms[i], mode, run);
 				records++;
 			}
 	return records;
+}
+
+unsigned int table_run(const char *patterns, const struct machine *good)
+{
+	return run_all(patterns, &(struct run){ .good = good });
+}
+
+unsigned int table_run_moved(const char *patterns, const struct machine *good)
+{
+	return run_all(patterns, &(struct run){ .good = good, .moved = true });
 }
 
 void table_list(const char *patterns)

@@ -11,4 +11,10 @@ void table_list(const char *patterns);
    machine is restored after each. Returns the number of records printed. */
 unsigned int table_run(const char *patterns, const struct machine *good);
 
+/* The same at CPL 3 only, after context_move() and with RFLAGS.IF set; modes are called "64/3/moved". */
+unsigned int table_run_moved(const char *patterns, const struct machine *good);
+
+/* Lets each record tell how many TSC ticks the form took, at least, with what surrounds it. */
+void table_count_ticks(void);
+
 #endif
