@@ -67,7 +67,7 @@ $(BUILD)/obj/%.o: %.S
 export BUILD CC OBJCOPY
 SETUP_AND_BUILD = @tools/setup $(1) && $(MAKE) --no-print-directory --silent -j2 $(or $(2),all)
 
-.PHONY: run iso vmx-tests vmx-tests-selftest matrix check probe bench doctor lint format check-fresh clean help
+.PHONY: run iso vmx-tests vmx-tests-selftest matrix check probe goldberg bench doctor lint format check-fresh clean help
 run:
 	$(call SETUP_AND_BUILD,run)
 	@$(PYTHON) tools/run.py --cpu '$(CPU)' --on '$(ON)' --smp '$(SMP)' --guests '$(GUESTS)' \
@@ -103,6 +103,10 @@ probe:
 	@$(PYTHON) tools/probe.py --cpu '$(CPU)' --on '$(ON)' --model '$(MODEL)' --quick '$(QUICK)' \
 		--forms '$(FORMS)' --seed '$(SEED)' --programs '$(PROGRAMS)' --program '$(PROGRAM)' \
 		--gdb '$(GDB)'
+
+goldberg:
+	$(call SETUP_AND_BUILD,suite)
+	@$(PYTHON) tools/goldberg.py --forms '$(FORMS)'
 
 bench:
 	$(call SETUP_AND_BUILD,run)

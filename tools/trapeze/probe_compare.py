@@ -33,8 +33,10 @@ def is_resume_flag_only(native, guest):
     """Do they differ in RFLAGS.RF alone?"""
     if native.outcome != guest.outcome or changed(native, guest) != ["flags"]:
         return False
-    values = [int(record.state.get("flags", "2"), 16) & ~RESUME_FLAG for record in (native, guest)]
-    return values[0] == values[1] or "flags" not in native.state
+    values = [int(record.state["flags"], 16) for record in (native, guest) if "flags" in record.state]
+    if len(values) == 1:  # RFLAGS did not change on the other side
+        return bool(values[0] & RESUME_FLAG)
+    return values[0] ^ values[1] == RESUME_FLAG
 
 
 # What a platform does natively against the manual: (its prefix, the reason, whether two records differ so).

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 
 RECORD = re.compile(r"@ (?P<form>\S+) (?P<mode>\S+) (?P<outcome>\S+)(?P<state>(?: \S+=\S*)*)")
-FORM = re.compile(r"% (\S+) \| (.*?) \| (.*) \| (.*)")
+FORM = re.compile(r"% (\S+) \| (.*?) \| (.*) \|(?: (.*))?")
 RECORDS = re.compile(r"probe: (\d+) records")
 PROGRAMS = re.compile(r"probe: (\d+) programs")
 DIGESTS = re.compile(r"# (\d+):((?: [0-9a-f]{8})+)")
@@ -83,7 +83,7 @@ def parse(lines):
             else:
                 log.records[record.form, record.mode] = record
         elif form:
-            log.forms[form[1]] = Form(*form.groups())
+            log.forms[form[1]] = Form(*form.groups(default=""))
         elif digests:
             first = int(digests[1])
             log.digests |= {first + i: digest for i, digest in enumerate(digests[2].split())}

@@ -30,11 +30,13 @@ def boot_of(words, as_guest):
     return Boot(image("trapeze"), "console=lines", (module,))
 
 
-def run(platform, words, as_guest, model="", limit=LIMIT, gdb=0):
+def run(platform, words, as_guest, model="", limit=LIMIT, gdb=0,
+        deterministic=False):
     """A Run, however it ended."""
     kind = "guest" if as_guest else "native"
     loader = "own" if platform.name.startswith("tcg") else "fast"
-    session = Session(platform, boot_of(words, as_guest), Machine(model=model, loader=loader, gdb=gdb),
+    machine = Machine(model=model, loader=loader, gdb=gdb, deterministic=deterministic)
+    session = Session(platform, boot_of(words, as_guest), machine,
                       f"probe-{platform.name}-{kind}", GDB_LIMIT if gdb else limit)
     result = session.run()
     said = lines_of(GUEST, result.lines) if as_guest else result.lines

@@ -1,0 +1,139 @@
+"""What the tools make of the probe's logs, from forged lines."""
+
+import pytest
+
+from trapeze import probe_compare, probe_goldberg, probe_log, probe_random
+
+NATIVE = """% in_dx8 | IN | movw $0x21, %dx; inb %dx, %al | 
+% vmcall | VMCALL | vmcall | it calls the monitor
+@ in_dx8 64/0 end rip=+5 rax=ff rdx=21
+@ in_dx8 64/3 #GP(0) rip=+4 rdx=21 flags=10002
+@ vmcall 64/0 #UD(0) rip=+0
+# 0: 11111111 22222222
+# 2: 33333333
+probe: 3 programs
+probe: 3 records"""
+
+
+def parse(text):
+    """A log from text."""
+    return probe_log.parse(text.split("\n"))
+
+
+def compare(change, platform="bochs-intel"):
+    """The differences after replacing one text in the log."""
+    return probe_compare.compare(platform, parse(NATIVE), parse(NATIVE.replace(*change)))
+
+
+def test_log():
+    log = parse(NATIVE)
+    assert log.complete and len(log.records) == 3 and log.digests[2] == "33333333"
+    assert log.forms["vmcall"].differs == "it calls the monitor" and log.forms["in_dx8"].differs == ""
+    record = log.records["in_dx8", "64/3"]
+    assert record.outcome == "#GP(0)" and record.state["flags"] == "10002"
+
+
+def test_log_joins_long_records():
+    log = parse("@ cpuid 64/0 end rax=1\n+ rbx=2\nprobe: 1 records")
+    assert log.complete and log.records["cpuid", "64/0"].state == {"rax": "1", "rbx": "2"}
+
+
+@pytest.mark.parametrize("text", ["@ nop 64/0", "@ nop 64/0 end rip", "@ nop 64/0 end\n@ nop 64/0 end"])
+def test_log_broken_record(text):
+    assert not parse(text).complete
+
+
+def test_log_missing_record():
+    assert not parse("@ nop 64/0 end\nprobe: 2 records").complete
+
+
+def test_same():
+    assert compare(("nothing", "")) == []
+
+
+@pytest.mark.parametrize("change, what, cause", [
+    (("rip=+5 rax=ff", "rip=+4 rax=ff"), "rip", "RIP was not advanced"),
+    (("rax=ff", "rax=ffffffff"), "rax", "wrong value or width"),
+    (("rax=ff rdx=21", "rax=ff rdx=21 flags=46"), "flags", "changes flags"),
+    (("#GP(0) rip=+4", "end rip=+5"), "outcome", "without the checks"),
+    (("end rip=+5", "#GP(0) rip=+4"), "outcome", "intercept too many"),
+    (("#GP(0)", "#GP(8)"), "outcome", "wrong error code"),
+    (("flags=10002", "flags=2"), "flags", "without RFLAGS.RF"),
+    (("rdx=21 flags", "rdx=21 data+0=1/2 flags"), "data+0", "memory"),
+    (("rdx=21 flags", "rdx=21 cr2=4 flags"), "cr2", "CR2"),
+    (("rdx=21 flags", "rdx=21 star=4 flags"), "star", "register"),
+    (("@ in_dx8 64/0 end rip=+5 rax=ff rdx=21\n", ""), "the record", "died"),
+])
+def test_violation(change, what, cause):
+    difference, = compare(change)
+    assert difference.what == what and cause in difference.cause and not difference.explained
+
+
+def test_explained_by_the_table():
+    difference, = compare(("@ vmcall 64/0 #UD(0) rip=+0", "@ vmcall 64/0 end rip=+3"))
+    assert difference.explained == "it calls the monitor"
+
+
+def test_explained_by_the_platform():
+    native = NATIVE.replace(" flags=10002", "")
+    found = probe_compare.compare("tcg-amd", parse(native), parse(NATIVE))
+    assert "RF" in found[0].explained
+
+
+def test_programs():
+    other = parse(NATIVE.replace("22222222", "deadbeef"))
+    assert probe_compare.different_programs(parse(NATIVE), other) == [1]
+
+
+def test_shrink_to_a_window():
+    """Instructions 3 and 5 together differ."""
+    def run(words, as_guest):
+        def digest(start, last):
+            return "bad00000" if as_guest and start <= 3 and last >= 5 else "00000000"
+        prefix = "[p] " if as_guest else ""
+        if "prefixes" in words:
+            return [prefix + "# 0: " + " ".join(digest(0, last) for last in range(9))]
+        if "suffixes=5" in words:
+            return [prefix + "# 0: " + " ".join(digest(start, 5) for start in range(6))]
+        assert "show=3,5" in words
+        return [prefix + line for line in ("!  3 64/0 90", "@ random 64/0 end")]
+
+    assert probe_random.shrink(run, 1, 7)[0] == "!  3 64/0 90"
+
+
+GOLDBERG = """% sgdt | SGDT | sgdt (%rdi) | 
+% popf | POPF | push $2; popf | 
+% cli | CLI | cli | 
+% nop | NOP | nop | 
+% push_cs | PUSH | push %cs | 
+% jmp_far | JMP | mov %cs, 4(%rdi); ljmp *(%rdi) | 
+@ sgdt 64/0 end rip=+3 data+0=1/2
+@ sgdt 64/3 end rip=+3 data+0=1/2
+@ sgdt 64/3/moved end rip=+3 data+0=3/4 flags=202
+@ popf 64/0 end rip=+3 flags=202
+@ popf 64/3 end rip=+3
+@ cli 64/0 end rip=+1
+@ cli 64/3 #GP(0) rip=+0
+@ nop 64/0 end rip=+1
+@ nop 64/3 end rip=+1
+@ nop 64/3/moved end rip=+1 flags=202
+@ push_cs compat/0 end stack+f=8/1
+@ push_cs compat/3 end stack+f=1b/2
+@ jmp_far 64/0 end rip=+800 data+0=8/1
+@ jmp_far 64/3 end rip=+800 data+0=2b/2"""
+
+
+def test_classification():
+    log = parse(GOLDBERG)
+    verdicts = {name: probe_goldberg.classify(log, form) for name, form in log.forms.items()}
+    assert {name for name, verdict in verdicts.items() if verdict.violates} == {"sgdt", "popf", "push_cs"}
+    assert [name for name, verdict in verdicts.items() if verdict.privileged] == ["cli"]
+    assert verdicts["popf"].control == ["IF or IOPL"] and verdicts["sgdt"].control == []
+
+
+def test_the_seventeen():
+    assert len(probe_goldberg.SEVENTEEN) == 17
+    log = parse(GOLDBERG)
+    missing = probe_goldberg.missing_of_seventeen(
+        [probe_goldberg.classify(log, form) for form in log.forms.values()])
+    assert len(missing) == 14 and missing["JMP"] and not missing["STR"]
