@@ -4,20 +4,18 @@
 
 #include "runtime/boot.h"
 #include "runtime/harness_forge.h"
+#include "runtime/harness_resume.h"
+#include "runtime/harness_select.h"
 #include "runtime/image.h"
 #include "runtime/print.h"
+#include "runtime/screen.h"
 #include "runtime/string.h"
 #include "runtime/trap.h"
-
-#define SELECTION_MAX 256
-#define TESTS_MAX     4096
-
-extern const struct test tests_start[], tests_end[];
 
 static const struct suite *suite;
 static char note[256];		/* why the running test failed */
 static const void *current_row;
-static uint16_t order[TESTS_MAX]; /* indices of the selected tests, as they run */
+static const struct test *order[HARNESS_TESTS_MAX]; /* the selected tests, as they run */
 static unsigned int passed, failed, skipped, errors, checks;
 
 struct attempt {
@@ -183,19 +181,9 @@ static int run_body(const struct test *test, uint32_t row)
 	return verdict;
 }
 
-static void run_test(const struct test *test, unsigned int number)
+/* The line that ends a test. verdict: 0, 1 for a failure, 2 for an error of the test. */
+static void report_test(const struct test *test, unsigned int number, int verdict)
 {
-	const char *unmet = unmet_need(test);
-	int verdict;
-
-	if (unmet != NULL) {
-		skipped++;
-		print("ok %u %s/%s # SKIP %s\n", number, test->group, test->name, unmet);
-		return;
-	}
-	print("# run %s/%s\n", test->group, test->name);
-	verdict = harness_forge_on() ? harness_forge_test(test, run_body) :
-				      run_body(test, HARNESS_ALL_ROWS);
 	if (verdict == 0) {
 		passed++;
 		print("ok %u %s/%s\n", number, test->group, test->name);
@@ -203,100 +191,62 @@ static void run_test(const struct test *test, unsigned int number)
 	}
 	print("# rule: %s (%s)\n", test->text, test->citation);
 	print("not ok %u %s/%s%s\n", number, test->group, test->name, verdict == 2 ? " # ERROR" : "");
+	screen_line(true, "%s %u %s/%s", verdict == 2 ? "error " : "failed", number, test->group, test->name);
 	if (verdict == 2)
 		errors++;
 	else
 		failed++;
 }
 
-/* Does a pattern such as "field:EPTP" match one of the rows that the test covers? "field:*" covers all. */
-static bool covers_row(const struct test *test, const char *pattern)
+static void run_test(const struct test *test, unsigned int number, unsigned int count)
 {
-	const char *word = test->covers ? test->covers : "";
-	size_t kind = strcspn(pattern, ":") + 1, length;
-	char row[96];
+	const char *unmet = unmet_need(test);
 
-	for (; *word != '\0'; word += length + (word[length] == ' ')) {
-		length = strcspn(word, " ");
-		snprintf(row, sizeof(row), "%.*s", (int)length, word);
-		if (string_matches(pattern, row))
-			return true;
-		if (length == kind + 1 && row[kind] == '*' && strncmp(row, pattern, kind) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Is the test matched by one of the patterns in a list separated by commas? A pattern with a colon is for
-   rows of spec/, any other for "group/name". */
-static bool is_listed(const struct test *test, const char *patterns)
-{
-	char name[128], pattern[128];
-	size_t length;
-
-	snprintf(name, sizeof(name), "%s/%s", test->group, test->name);
-	while (*patterns != '\0') {
-		length = strcspn(patterns, ",");
-		snprintf(pattern, sizeof(pattern), "%.*s", (int)length, patterns);
-		if (strchr(pattern, ':') ? covers_row(test, pattern) : string_matches(pattern, name))
-			return true;
-		patterns += length + (patterns[length] == ',');
-	}
-	return false;
-}
-
-static unsigned int select_tests(void)
-{
-	char wanted[SELECTION_MAX] = "*", unwanted[SELECTION_MAX] = "";
-	const struct test *test;
-	unsigned int count = 0;
-
-	boot_word(boot.cmdline, "tests", wanted, sizeof(wanted));
-	boot_word(boot.cmdline, "skip", unwanted, sizeof(unwanted));
-	for (test = tests_start; test < tests_end && count < TESTS_MAX; test++)
-		if (is_listed(test, wanted) && !is_listed(test, unwanted))
-			order[count++] = (uint16_t)(test - tests_start);
-	return count;
-}
-
-/* Fisher and Yates' shuffle by a 64-bit linear congruential generator (Knuth's MMIX). */
-static void shuffle(unsigned int count, uint64_t seed)
-{
-	unsigned int i, j;
-	uint16_t held;
-
-	for (i = count; i > 1; i--) {
-		seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-		j = (unsigned int)((seed >> 33) % i);
-		held = order[i - 1];
-		order[i - 1] = order[j];
-		order[j] = held;
-	}
-}
-
-static void order_tests(unsigned int count)
-{
-	char word[24] = "";
-	uint64_t seed = 1;
-
-	boot_word(boot.cmdline, "order", word, sizeof(word));
-	if (strcmp(word, "shuffle") != 0)
+	if (unmet != NULL) {
+		skipped++;
+		print("ok %u %s/%s # SKIP %s\n", number, test->group, test->name, unmet);
 		return;
-	if (boot_word(boot.cmdline, "seed", word, sizeof(word)) == 0)
-		string_to_u64(word, false, &seed);
-	print("# order=shuffle seed=%lu\n", seed);
-	shuffle(count, seed);
+	}
+	print("# run %s/%s\n", test->group, test->name);
+	screen_status("%s: %u of %u, %u failed: %s/%s", suite->name, number, count, failed + errors,
+		test->group, test->name);
+	harness_resume_mark(number);
+	report_test(test, number,
+		harness_forge_on() ? harness_forge_test(test, run_body) :
+				     run_body(test, HARNESS_ALL_ROWS));
+	harness_resume_mark(0);
 }
 
-/* from=N: the N tests before are done, by an earlier boot. */
-static unsigned int first_test(void)
+/* The test that was running when the machine was reset: it came to that. */
+static void report_lost(const struct test *test, unsigned int number)
 {
-	char word[24];
-	uint64_t first = 0;
+	enum outcome_kind kind = outcome_kind(test->expected);
+	bool wanted = kind == OUTCOME_SHUTDOWN || kind == OUTCOME_RESET;
 
-	if (boot_word(boot.cmdline, "from", word, sizeof(word)) == 0)
-		string_to_u64(word, false, &first);
-	return (unsigned int)first;
+	print("# run %s/%s\n", test->group, test->name);
+	note[0] = '\0';
+	if (!wanted)
+		explain_outcome("", test->expected, RESET);
+	report_test(test, number, wanted ? 0 : 2);
+	harness_resume_mark(0);
+}
+
+/* All of them from the first that no earlier boot has done. */
+static void run_tests(unsigned int count)
+{
+	unsigned int next = harness_first(), lost = harness_resume_init();
+
+	if (lost > next && lost <= count) {
+		report_lost(order[lost - 1], lost);
+		next = lost;
+	}
+	for (; next < count; next++)
+		run_test(order[next], next + 1, count);
+	print("# totals: %u passed, %u failed, %u errors, %u skipped, %u checks\n", passed, failed,
+		errors, skipped, checks);
+	screen_line(failed + errors > 0, "%s: %u passed, %u failed, %u errors, %u skipped", suite->name,
+		passed, failed, errors, skipped);
+	screen_status("%s: at its end", suite->name);
 }
 
 static void list_tests(unsigned int count)
@@ -304,7 +254,7 @@ static void list_tests(unsigned int count)
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		const struct test *test = &tests_start[order[i]];
+		const struct test *test = order[i];
 
 		print("# test %s/%s: %s (%s)%s%s\n", test->group, test->name, test->text, test->citation,
 			test->covers ? " covers " : "", test->covers ? test->covers : "");
@@ -313,23 +263,19 @@ static void list_tests(unsigned int count)
 
 int harness_run(const struct suite *run_suite)
 {
-	unsigned int count, i;
+	unsigned int count;
 	char word[8];
 
 	suite = run_suite;
 	if (harness_forge_init() != 0)
 		image_error("forge= must be on or uncompared");
-	count = select_tests();
-	print("KTAP version 1\n# suite %s\n1..%u\n", suite->name, count);
-	order_tests(count);
+	print("KTAP version 1\n# suite %s\n", suite->name);
+	count = harness_select(order);
 	if (boot_word(boot.cmdline, "list", word, sizeof(word)) == 0) {
 		list_tests(count);
 		return 0;
 	}
-	for (i = first_test(); i < count; i++)
-		run_test(&tests_start[order[i]], i + 1);
-	print("# totals: %u passed, %u failed, %u errors, %u skipped, %u checks\n", passed, failed,
-		errors, skipped, checks);
+	run_tests(count);
 	if (is_same(OK, FAULT(UD))) {
 		print("# nothing was compared\n");
 		return 1;

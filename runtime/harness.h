@@ -113,9 +113,10 @@ struct suite {
 	const char *(*field_name)(uint32_t field);
 };
 
-/* The words of the command line that select and order tests: tests= order= seed= from= skip= list
-   (tools/ knows what they are for). A suite's image_words start with these. */
-#define HARNESS_WORDS "tests", "order", "seed", "from", "skip", "list", "forge"
+/* The words of the command line: tests= skip= (lists of patterns), order=shuffle seed=N, from=N (that many are done),
+   resume=on (on a real machine: go on after a test that reset it), list, forge=on|uncompared (tests of the
+   tests). A suite's image_words start with these. */
+#define HARNESS_WORDS "tests", "skip", "order", "seed", "from", "resume", "list", "forge"
 
 /* Runs the selected tests and prints the report (with forge=on: of the tests of the tests,
    harness_forge.c): each test's name before it runs, so that a hang is the

@@ -131,11 +131,10 @@ static uint64_t sampling_step(const struct test *test, uint64_t made, uint64_t c
 static void forge_row(struct tally *tally, const struct test *test, uint32_t row,
 	int (*run)(const struct test *test, uint32_t row))
 {
-	outcome expected = test->rows != NULL ? row_of(test, row)->expected : test->expected;
 	uint64_t start = rdtsc(), cost, made, noticed;
 
 	if (is_red(test, row, run, NEVER, false)) {
-		complain(tally, test, row, "it fails when it runs without the rows before it");
+		complain(tally, test, row, "it fails when it runs again, by itself");
 		return;
 	}
 	cost = rdtsc() - start;
@@ -144,7 +143,7 @@ static void forge_row(struct tally *tally, const struct test *test, uint32_t row
 	if (!is_red(test, row, run, NEVER, true))
 		complain(tally, test, row, "the falsified outcome was not noticed");
 	noticed = forge_observations(tally, test, row, run, made, sampling_step(test, made, cost));
-	if (made > 0 && noticed == 0 && expected == OK)
+	if (made > 0 && noticed == 0 && test->rows == NULL && test->expected == OK)
 		complain(tally, test, row, "no falsified observation was noticed");
 }
 

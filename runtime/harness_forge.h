@@ -25,8 +25,8 @@ outcome harness_forge_outcome(outcome happened);
 
 /* Runs the test once as it is, and then each row of a sweep (a plain test is one row) by itself: as it is, with its
    outcome falsified, and with each of its observations falsified. `run` runs one row or all.
-   Returns 0 when the run as it is was green, and for each row the falsified outcome, and at least one observation if
-   the row expects OK and made any, turned it red; else 1, after saying which did not. */
+   Returns 0 when the run as it is was green, and each row's falsified outcome turned it red, and at least one
+   falsified observation a plain test that expects OK and made any; else 1, after saying which did not. */
 int harness_forge_test(const struct test *test, int (*run)(const struct test *test, uint32_t row));
 
 #endif

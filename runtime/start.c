@@ -10,6 +10,7 @@
 #include "runtime/panic.h"
 #include "runtime/power.h"
 #include "runtime/print.h"
+#include "runtime/screen.h"
 #include "runtime/smp.h"
 #include "runtime/string.h"
 #include "runtime/trap.h"
@@ -86,6 +87,7 @@ void start(uint32_t magic, uint64_t info)
 	paging_init();
 	page_alloc_init_high();
 	acpi_init();
+	screen_init();
 	paging_unmap(0, PAGE_SIZE); /* a null pointer is a fault from here on */
 	apic_init();
 	apic_init_cpu();

@@ -22,4 +22,9 @@
 #define RESET_TYPE_LDT  2
 #define RESET_TYPE_TSS  11 /* 32-bit or 64-bit, busy */
 
+/* A PC's reset control register (Intel 82371SB data sheet, "Reset Control Register"). */
+#define RESET_CONTROL_PORT 0xcf9
+#define RESET_CONTROL_HARD BIT(1) /* the whole machine, not only the CPU */
+#define RESET_CONTROL_CPU  BIT(2) /* 0 to 1: resets */
+
 #endif

@@ -127,6 +127,7 @@ RUNS = (
     Selftest("selftest-ryzen", ("bochs-amd",)),
     Selftest("selftest-full-disc", machine={"loader": "full"}),
     Selftest("selftest-uefi", TCG, machine={"loader": "full", "firmware": "uefi"}),
+    Selftest("selftest-resume", ("bochs-intel",), words="resume=on"),  # QEMU ends at a reset
     Selftest("selftest-seabios", BOCHS, machine={"firmware": "seabios"}),
     Selftest("selftest-3g", TCG, machine={"memory": 3584}),
     Explain("default"),
