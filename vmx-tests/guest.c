@@ -132,8 +132,19 @@ static void write_guest(void)
 	write_fields(addresses, ARRAY_SIZE(addresses));
 }
 
+/* An exit leaves NMIs blocked where the guest's were; IRET unblocks them. */
+static void unblock_nmis(void)
+{
+	__asm__ volatile("movq %%rsp, %%rax; movl %%ss, %%ecx; pushq %%rcx; pushq %%rax; pushfq; "
+			 "movl %%cs, %%ecx; pushq %%rcx; leaq 1f(%%rip), %%rcx; pushq %%rcx; iretq; 1:"
+			 :
+			 :
+			 : "rax", "rcx", "memory", "cc");
+}
+
 void guest_reset(void)
 {
+	unblock_nmis();
 	if (vmclear(vmx_address(vmx_region)) != OK || vmptrld(vmx_address(vmx_region)) != OK)
 		panic("the suite's VMCS cannot be made current");
 	launched = false;
