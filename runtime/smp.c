@@ -25,6 +25,7 @@ unsigned int smp_cpus = 1;
 static struct smp_cpu boot_cpu;
 static struct smp_cpu *cpus[SMP_MAX_CPUS] = { &boot_cpu };
 static void (*smp_main)(unsigned int number);
+static uint8_t *trampoline; /* the page below 1 MiB that a CPU starts in */
 static struct smp_cpu *starting; /* the CPU being started */
 static unsigned int arrived;
 
@@ -123,7 +124,6 @@ static bool start_cpu(struct smp_cpu *cpu, uint8_t *page)
 unsigned int smp_start(unsigned int max, void (*main)(unsigned int number))
 {
 	unsigned int i, limit = max == 0 ? SMP_MAX_CPUS : MIN(max, SMP_MAX_CPUS);
-	uint8_t *page = NULL;
 
 	smp_main = main;
 	for (i = 0; i < acpi.cpus && smp_cpus < limit; i++) {
@@ -131,18 +131,28 @@ unsigned int smp_start(unsigned int max, void (*main)(unsigned int number))
 
 		if (acpi.apic_id[i] == boot_cpu.apic_id)
 			continue;
-		if (page == NULL)
-			page = page_alloc_low();
+		if (trampoline == NULL)
+			trampoline = page_alloc_low();
 		cpu = new_cpu(smp_cpus, acpi.apic_id[i]);
-		if (page == NULL || cpu == NULL || paging_map((uintptr_t)page, PAGE_SIZE, PAGING_WRITE)) {
+		if (trampoline == NULL || cpu == NULL ||
+			paging_map((uintptr_t)trampoline, PAGE_SIZE, PAGING_WRITE)) {
 			print("smp: no memory to start the CPU with APIC id %u\n", acpi.apic_id[i]);
 			break;
 		}
 		cpus[smp_cpus] = cpu;
-		if (start_cpu(cpu, page))
+		if (start_cpu(cpu, trampoline))
 			smp_cpus++;
 		else
 			print("smp: the CPU with APIC id %u did not start\n", acpi.apic_id[i]);
 	}
 	return smp_cpus;
+}
+
+bool smp_restart(unsigned int number)
+{
+	struct smp_cpu *cpu = cpus[number];
+
+	cpu->catch = NULL;
+	__atomic_store_n(&arrived, 0, __ATOMIC_RELEASE);
+	return start_cpu(cpu, trampoline);
 }

@@ -107,6 +107,8 @@ static struct trap_cpu *new_trap_cpu(unsigned int number)
 			boot_trap_cpu.tss.ist[i] = (uintptr_t)boot_ist[i + 1];
 		return &boot_trap_cpu;
 	}
+	if (trap_cpus[number] != NULL)
+		return trap_cpus[number]; /* started again */
 	trap_cpus[number] = page_alloc_zeroed(PAGE_ORDER_4K);
 	if (trap_cpus[number] == NULL)
 		panic("no memory for CPU %u's descriptor tables", number);
