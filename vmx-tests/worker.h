@@ -13,7 +13,8 @@ typedef outcome worker_job(void *arg);
 /* The number of CPUs, this one included; starts the workers when first called. */
 unsigned int worker_cpus(void);
 
-/* Gives a job to CPU `cpu`, 1 ... worker_cpus() - 1, and returns at once. Panics when it has one. */
+/* Gives a job to CPU `cpu`, 1 ... worker_cpus() - 1, and returns at once. A CPU that did not come back from its last one is
+   started again first. */
 void worker_start(unsigned int cpu, worker_job *job, void *arg);
 bool worker_is_done(unsigned int cpu);
 
@@ -22,6 +23,10 @@ outcome worker_wait(unsigned int cpu);
 
 /* worker_start() and worker_wait() with CPU 1. */
 outcome worker_run(worker_job *job, void *arg);
+
+/* Makes the worker leave VMX operation and starts it again by INIT and SIPI, also where an INIT is pending there: for tests after
+   which it may not be as it was. Not while it has a job that may come back. */
+void worker_restart(unsigned int cpu);
 
 uint32_t worker_apic_id(unsigned int cpu);
 

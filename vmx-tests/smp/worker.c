@@ -7,6 +7,7 @@
 #include "runtime/panic.h"
 #include "runtime/smp.h"
 #include "runtime/trap.h"
+#include "spec/apic.h"
 
 #define PATIENCE 5 /* seconds */
 
@@ -63,8 +64,9 @@ static void work(unsigned int number)
 	struct trap_info info;
 
 	for (;;) {
-		if (!vmx_is_on())
-			enter_operation(worker);
+		if (vmx_is_on())
+			vmxoff(); /* a job may have left another VMXON region, or a current VMCS */
+		enter_operation(worker);
 		next_job(worker);
 		if (trap_catch(call_job, worker, &info) != TRAP_NONE)
 			worker->result = outcome_fault(info.vector, info.error);
@@ -88,15 +90,58 @@ uint32_t worker_apic_id(unsigned int cpu)
 	return smp_cpu(cpu)->apic_id;
 }
 
+static void give(unsigned int cpu, worker_job *job, void *arg)
+{
+	workers[cpu].arg = arg;
+	__atomic_store_n(&workers[cpu].job, job, __ATOMIC_RELEASE);
+	apic_send_fixed(worker_apic_id(cpu), APIC_VECTOR_WAKE);
+}
+
+/* A pending INIT is taken as soon as VMX operation is left: this may not return. */
+static outcome leave_operation(void *arg)
+{
+	vmxoff();
+	*(volatile uint32_t *)arg = 1;
+	while (*(volatile uint32_t *)arg)
+		halt();
+	return OK;
+}
+
+static bool wait_until_done(unsigned int cpu, uint64_t ticks)
+{
+	uint64_t start = rdtsc();
+
+	while (!worker_is_done(cpu) && rdtsc() - start < ticks)
+		cpu_pause();
+	return worker_is_done(cpu);
+}
+
+/* A worker in a guest comes back by an INIT's exit; then it leaves VMX operation, where INIT is blocked. */
+void worker_restart(unsigned int cpu)
+{
+	static volatile uint32_t left;
+	uint64_t start;
+
+	if (!worker_is_done(cpu)) {
+		apic_send(worker_apic_id(cpu), APIC_ICR_INIT | APIC_ICR_ASSERT);
+		wait_until_done(cpu, clock_tsc_hz() / 10);
+	}
+	left = 0;
+	give(cpu, leave_operation, (void *)(uintptr_t)&left);
+	for (start = rdtsc(); left == 0 && rdtsc() - start < clock_tsc_hz() / 100;)
+		cpu_pause();
+	__atomic_store_n(&workers[cpu].job, NULL, __ATOMIC_RELEASE);
+	if (!smp_restart(cpu))
+		panic("CPU %u cannot be started again", cpu);
+}
+
 void worker_start(unsigned int cpu, worker_job *job, void *arg)
 {
-	struct worker *worker = &workers[cpu];
-
-	if (cpu == 0 || cpu >= worker_cpus() || !worker_is_done(cpu))
-		panic("CPU %u cannot take a job", cpu);
-	worker->arg = arg;
-	__atomic_store_n(&worker->job, job, __ATOMIC_RELEASE);
-	apic_send_fixed(worker_apic_id(cpu), APIC_VECTOR_WAKE);
+	if (cpu == 0 || cpu >= worker_cpus())
+		panic("there is no CPU %u for a job", cpu);
+	if (!worker_is_done(cpu))
+		worker_restart(cpu);
+	give(cpu, job, arg);
 }
 
 bool worker_is_done(unsigned int cpu)
