@@ -67,7 +67,7 @@ $(BUILD)/obj/%.o: %.S
 export BUILD CC OBJCOPY
 SETUP_AND_BUILD = @tools/setup $(1) && $(MAKE) --no-print-directory --silent -j2 $(or $(2),all)
 
-.PHONY: run iso vmx-tests vmx-tests-selftest matrix check probe goldberg bench doctor lint format check-fresh clean help
+.PHONY: run iso vmx-tests vmx-tests-selftest vmx-tests-iso matrix check probe goldberg bench doctor lint format check-fresh clean help
 run:
 	$(call SETUP_AND_BUILD,run)
 	@$(PYTHON) tools/run.py --cpu '$(CPU)' --on '$(ON)' --smp '$(SMP)' --guests '$(GUESTS)' \
@@ -78,7 +78,7 @@ iso:
 	$(call SETUP_AND_BUILD,iso)
 	@$(PYTHON) tools/run.py --iso $(BUILD)/trapeze.iso --guests '$(GUESTS)' --words '$(WORDS)'
 
-vmx-tests vmx-tests-selftest matrix: SUITE := vmx-tests
+vmx-tests vmx-tests-selftest vmx-tests-iso matrix: SUITE := vmx-tests
 SUITE_FILES = $(BUILD)/$(SUITE).elf $(BUILD)/$(SUITE).elf32 $(BUILD)/spec-rows
 vmx-tests:
 	$(call SETUP_AND_BUILD,suite,$(SUITE_FILES))
@@ -89,6 +89,10 @@ vmx-tests-selftest:
 	$(call SETUP_AND_BUILD,suite,$(SUITE_FILES))
 	@$(PYTHON) tools/suite.py $(SUITE) --selftest --on '$(ON)' --model '$(MODEL)' --tests '$(TESTS)' \
 		--smp '$(SMP)' --seeds '$(SEEDS)'
+
+vmx-tests-iso:
+	$(call SETUP_AND_BUILD,check,$(SUITE_FILES))
+	@$(PYTHON) tools/suite.py $(SUITE) --iso $(BUILD)/$(SUITE).iso --words '$(WORDS)'
 
 matrix:
 	$(call SETUP_AND_BUILD,suite,$(SUITE_FILES))

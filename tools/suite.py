@@ -8,15 +8,18 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
-from trapeze import HostError, image, matrix, suite_html
+from trapeze import HostError, image, iso, matrix, suite_html
 from trapeze import suite_selftest as selftest
+from trapeze.boot import Boot
 from trapeze.platforms import Machine, choose
 from trapeze.records import patterns_of, read_records, select
 from trapeze.suite_progress import progress_for
 from trapeze.suite_report import Report
-from trapeze.suite_run import Runner
+from trapeze.suite_run import Runner, read_log
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ def parse_arguments():
     parser.add_argument("--seed", default="", help="of the shuffle")
     parser.add_argument("--smp", default="", help="CPUs")
     parser.add_argument("--words", default="", help="more words for the image")
+    parser.add_argument("--iso", default="", metavar="FILE", help="write a disc for real machines instead")
+    parser.add_argument("--log", default="", metavar="FILE",
+                        help="report about a recorded console, of the platform --on NAME")
     parser.add_argument("--selftest", action="store_true",
                         help="test the suite: with falsified answers, without comparisons, in other orders")
     parser.add_argument("--seeds", default="", help="how many other orders the self-test tries")
@@ -76,35 +82,52 @@ class Plan:
         self.patterns = patterns_of(arguments.tests)
         self.selected = select(self.records, self.patterns)
         self.matrix = matrix.matrix_of(arguments.suite, self.records)
+        self.platform = self.machine = None
+        self.why = ""
+
+    def find_platform(self):
+        """Where the tests run."""
+        arguments = self.arguments
         self.platform, self.why = choose(self.suite.cpu, arguments.on or "auto")
         self.machine = Machine(cpus=number(arguments.smp, self.suite.smp, "SMP"),
                                model=arguments.model)
 
-    def execute(self, order, words=""):
+    def execute(self, order, words="", slowness=1):
         """Runs the tests; returns the Report."""
         arguments = self.arguments
+        if self.platform is None:
+            self.find_platform()
         words = f"{arguments.words} {words}".strip()
         print(f"{arguments.suite}: {len(self.selected)} tests on {self.platform.name} ({self.why})",
               *order, words, flush=True)
         with progress_for(len(self.selected)) as progress:
-            runner = Runner(arguments.suite, self.platform, self.machine, progress, words)
+            runner = Runner(arguments.suite, self.platform, self.machine, progress, words,
+                            slowness)
             together = [record for record in self.selected.values() if not record.alone]
             if together:
                 runner.run_together(self.patterns, len(together), order)
             for record in self.selected.values():
                 if record.alone:
                     runner.run_alone(record)
-        report = Report(arguments.suite, self.platform, arguments.model, self.records,
-                        self.selected, runner.run, self.matrix.rows)
-        report.selection = arguments.tests
+        return self.report(runner.run)
+
+    def report(self, suite_run):
+        """The Report of a run."""
+        report = Report(self.arguments.suite, self.platform, self.arguments.model, self.records,
+                        self.selected, suite_run, self.matrix.rows)
+        report.selection = self.arguments.tests
         return report
 
 
 def run(arguments):
     """`make vmx-tests`; returns the exit status."""
     plan = Plan(arguments)
-    report = plan.execute(order_words(arguments.order, arguments.seed))
-    folder = report.write()
+    return publish(plan, plan.execute(order_words(arguments.order, arguments.seed)))
+
+
+def publish(plan, report):
+    """Writes the files, says how it ended, and returns the exit status."""
+    arguments, folder = plan.arguments, report.write()
     suite_html.write_pages(arguments.suite, folder, plan.matrix)
     report.show()
     print(f"{arguments.suite}: {'FAILED' if report.status else 'passed'}; "
@@ -112,11 +135,41 @@ def run(arguments):
     return report.status
 
 
+@dataclass(frozen=True)
+class RealMachine:
+    """A platform that is known by a log only."""
+
+    name: str
+    vendor: str
+
+
+def read_recorded(arguments):
+    """--log: the reports of a run that was recorded from a serial line."""
+    plan = Plan(arguments)
+    try:
+        lines = Path(arguments.log).read_text(errors="replace").splitlines()
+    except OSError as error:
+        raise HostError(f"{arguments.log}: {error.strerror}") from None
+    plan.platform = RealMachine(arguments.on or "metal", plan.suite.cpu)
+    return publish(plan, plan.report(read_log(lines, len(plan.selected))))
+
+
+def write_iso(arguments):
+    """`make vmx-tests-iso`."""
+    boot = Boot(image(arguments.suite), f"resume=on {arguments.words}".strip())
+    with tempfile.TemporaryDirectory(prefix="trapeze-") as work:
+        iso.write_full(boot, Path(work), arguments.iso, arguments.suite)
+    print(f"{arguments.suite}: {arguments.iso}: GRUB for BIOS and UEFI; the report is on COM1, or "
+          "where serial=PORT,BAUD says (e in GRUB's menu, or WORDS=)")
+    return 0
+
+
 def test_suite(arguments):
     """`make vmx-tests-selftest`; returns the exit status."""
     plan = Plan(arguments)
     verdicts = [selftest.judge_uncompared(plan.execute([], selftest.UNCOMPARED_WORDS)),
-                selftest.judge_forged(plan.execute([], selftest.FORGE_WORDS), plan.matrix)]
+                selftest.judge_forged(plan.execute([], selftest.FORGE_WORDS, slowness=20),
+                                      plan.matrix)]
     seeds = range(1, 1 + number(arguments.seeds, 2, "SEEDS"))
     first = plan.execute([]).run.results
     others = {seed: plan.execute(order_words("", str(seed))).run.results for seed in seeds}
@@ -146,9 +199,11 @@ def main():
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGHUP, terminate)
     try:
-        if arguments.matrix:
-            return show_matrix(arguments)
-        return test_suite(arguments) if arguments.selftest else run(arguments)
+        for wanted, action in ((arguments.matrix, show_matrix), (arguments.iso, write_iso),
+                               (arguments.log, read_recorded), (arguments.selftest, test_suite)):
+            if wanted:
+                return action(arguments)
+        return run(arguments)
     except HostError as error:
         print(f"{arguments.suite}: error: {error}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -199,3 +199,24 @@ def test_watchdog(monkeypatch):
     watchdog.feed()  # at 100
     assert watchdog() == ""
     assert watchdog() == "nothing was printed for 30 s"
+
+
+def test_recorded_log_of_a_machine_that_was_reset():
+    lines = [*HEAD, "1..3", "# run a/x", "ok 1 a/x", "# run a/y", *HEAD, "1..3", "# run a/y",
+             "# expected OK, came RESET", "# rule: y (SDM y)", "not ok 2 a/y # ERROR", "# run a/z",
+             "ok 3 a/z", "# totals: 1 passed, 0 failed, 1 errors, 0 skipped, 4 checks"]
+    found = suite_run.read_log(lines, 3)
+    assert statuses(found) == [("a/x", "passed"), ("a/y", "error"), ("a/z", "passed")]
+    assert (found.complaints, found.boots, found.checks) == ([], 2, 4)
+
+
+@pytest.mark.parametrize("lines, planned, complaint", [
+    (["hello"], 3, "the log has no plan: is it a suite's?"),
+    (GOOD, 4, "the log plans 3 tests, not 4"),
+    (GOOD[:7], 3, "the log ends before the totals")])
+def test_bad_logs(lines, planned, complaint):
+    assert complaint in suite_run.read_log(lines, planned).complaints
+
+
+def test_log_that_ends_in_a_test():
+    assert suite_run.read_log(GOOD[:6], 3).results[-1].came == "HANG"

@@ -51,8 +51,9 @@ class TestResult:
 class LogReader:
     """Reads the lines of one boot."""
 
-    def __init__(self, clock=lambda: 0.0):
+    def __init__(self, clock=lambda: 0.0, resumes=False):
         self.clock = clock
+        self.resumes = resumes  # the image goes on by itself after a reset (resume=on)
         self.suite, self.planned, self.seed = "", None, None
         self.fingerprint = []  # (word, rest)
         self.results = []
@@ -67,7 +68,7 @@ class LogReader:
     @property
     def restarted(self):
         """Did the machine start a second time in one boot?"""
-        return self.headers > 1
+        return self.headers > 1 and not self.resumes
 
     def feed(self, line):
         """Takes one line; returns the TestResult that it completes, or None."""
@@ -92,7 +93,7 @@ class LogReader:
         """A line that is for people, or about the whole run."""
         totals = TOTALS.fullmatch(line)
         if totals:
-            self.checks = int(totals[5])
+            self.checks = (self.checks or 0) + int(totals[5])
         elif not self.headers:
             word = FINGERPRINT.fullmatch(line)
             if word:

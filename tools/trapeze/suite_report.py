@@ -4,7 +4,7 @@ import json
 import re
 from datetime import datetime, timezone
 
-from . import build_folder, errata, host, suite_files
+from . import build_folder, debian, errata, host, suite_files
 from .suite_log import ERROR, FAILED, KNOWN, PASSED, SKIPPED
 
 HEAD = ("tests", "checks", "passed", "failed", "known", "errors", "skipped", "seconds")
@@ -19,15 +19,16 @@ def platform_name(platform):
     return platform.name.removesuffix(f"-{platform.vendor}")
 
 
-def versions_of(name, fingerprint=()):
-    """{program: version} of what a platform consists of. A kernel that ran inside says so itself, in
-    a line of the fingerprint: `# kvm 6.1.0-18-amd64`."""
+def versions_of(name):
+    """{program: version} of what a platform consists of."""
     found = {}
-    if name.startswith("kvm"):
-        found["kvm"] = dict(fingerprint).get("kvm") or host.kernel_version()
+    if name.startswith("kvm-in-"):
+        found["kvm"] = debian.current_kernel()[1]
+    elif name == "kvm":
+        found["kvm"] = host.kernel_version()
     if name.endswith("bochs"):
         found["bochs"] = host.bochs_version()
-    if name != "bochs":
+    if name.startswith("kvm") or name.endswith("tcg"):
         found["qemu"] = host.qemu_version()
     return found
 
@@ -58,11 +59,11 @@ class Report:
         self.platform = platform_name(platform)
         self.model = model or getattr(platform, "models", {}).get(platform.vendor, "default")
         self.records, self.selected = records, selected
-        self.versions = versions_of(self.platform, run.fingerprint)
+        self.versions = versions_of(self.platform)
         self.selection = ""  # the patterns that chose the tests, "" for all
         self.when = datetime.now(timezone.utc)
         self.names = Names(rows or {})
-        known = errata.Errata(errata.read(ERRATA_FILES[self.platform]), suite, self.versions,
+        known = errata.Errata(errata.read(ERRATA_FILES.get(self.platform, self.platform)), suite, self.versions,
                               self.model)
         known.apply(run.results, records)
         self.warnings = known.warnings

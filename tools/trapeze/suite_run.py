@@ -68,12 +68,12 @@ def how_it_ended(reader, result):
 class Runner:
     """Boots a suite's image until each of the selected records has its result."""
 
-    def __init__(self, suite, platform, machine, progress, words=""):
+    def __init__(self, suite, platform, machine, progress, words="", slowness=1):
         self.suite, self.platform, self.machine = suite, platform, machine
         self.progress = progress
         self.words = words
         start = getattr(platform, "patience", 0)  # what the platform needs before the image starts
-        self.patience = BOOT_PATIENCE + start, TEST_PATIENCE * (4 if start else 1)
+        self.patience = BOOT_PATIENCE + start, TEST_PATIENCE * (4 if start else 1) * slowness
         self.run = SuiteRun()
 
     def log_name(self):
@@ -152,3 +152,22 @@ class Runner:
         difference = Difference("", record.expected, came, str(result))
         return TestResult(record.name, FAILED, "", [*reader.differences, difference],
                           reader.notes, came)
+
+
+def read_log(lines, planned):
+    """The SuiteRun of a recorded console, of a machine that no runner watched."""
+    run, reader = SuiteRun(lines=lines), LogReader(resumes=True)
+    for line in lines:
+        reader.feed(line)
+    if reader.planned is None:
+        run.complaints.append("the log has no plan: is it a suite's?")
+    elif reader.planned != planned:
+        run.complaints.append(f"the log plans {reader.planned} tests, not {planned}")
+    if reader.running:
+        reader.broke("HANG", "HANG: the log ends here")
+    elif reader.checks is None:
+        run.complaints.append("the log ends before the totals")
+    run.results, run.fingerprint, run.seed = reader.results, reader.fingerprint, reader.seed
+    run.complaints += reader.complaints
+    run.checks, run.boots = reader.checks or 0, reader.headers
+    return run
