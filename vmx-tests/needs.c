@@ -99,6 +99,21 @@ static bool has_debugctl(void)
 	return wrmsr_safe(MSR_IA32_DEBUGCTL, 0) == 0;
 }
 
+static bool has_activity_hlt(void)
+{
+	return rdmsr(MSR_IA32_VMX_MISC) & VMX_MISC_ACTIVITY_HLT;
+}
+
+static bool has_activity_shutdown(void)
+{
+	return rdmsr(MSR_IA32_VMX_MISC) & VMX_MISC_ACTIVITY_SHUTDOWN;
+}
+
+static bool has_activity_wait_for_sipi(void)
+{
+	return rdmsr(MSR_IA32_VMX_MISC) & VMX_MISC_ACTIVITY_WAIT_FOR_SIPI;
+}
+
 #define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };
 #include "vmx-tests/needs.def"
 #undef NEED
