@@ -1,8 +1,8 @@
-/* The VMCS region in memory and its type (Intel SDM, "Format of the VMCS Region" and "VMCS Types: Ordinary and
-   Shadow"). What a guest does with a shadow VMCS is shadow/'s. */
+/* The VMCS region in memory and its type (Intel SDM, "Format of the VMCS Region" and "VMCS Types: Ordinary and Shadow").
+   VM entries and guests with a shadow VMCS are shadow/'s. */
 #define TEST_FOLDER "vmcs/"
 #include "runtime/harness.h"
-#include "vmx-tests/insn/instruction.h"
+#include "vmx-tests/guest.h"
 #include "vmx-tests/needs.h"
 #include "vmx-tests/vmcs/field.h"
 
@@ -103,17 +103,6 @@ static void restore_spare(void)
 	vmx_spare_region->revision = vmx_revision();
 }
 
-TEST(region, shadow_vmptrld, "SDM VMPTRLD", "a shadow VMCS can be made current", OK, .needs = SHADOWING)
-{
-	outcome result = load_shadow();
-	uint64_t pointer = 0;
-
-	vmptrst(&pointer);
-	restore_spare();
-	CHECK_EQUAL(test_observe(pointer), vmx_address(vmx_spare_region));
-	return result;
-}
-
 TEST(region, shadow_fields, "SDM VMCS Types: Ordinary and Shadow",
 	"in root operation VMREAD and VMWRITE work on a shadow VMCS", OK, .needs = SHADOWING)
 {
@@ -152,30 +141,6 @@ TEST(region, shadow_revision_kept, "SDM Format of the VMCS Region", "the shadow-
 	restore_spare();
 	CHECK_EQUAL(revision, vmx_revision() | VMCS_SHADOW);
 	return OK;
-}
-
-TEST(region, shadow_vmlaunch, "SDM Basic VM-Entry Checks", "VMLAUNCH with a shadow VMCS current: VMfailInvalid", FAIL_INVALID,
-	.covers = "insn:VMLAUNCH", .needs = SHADOWING)
-{
-	outcome result;
-
-	if (load_shadow() != OK)
-		return test_error(__LINE__, "VMPTRLD failed");
-	result = instruction_run(INSN_VMLAUNCH, NULL, 0);
-	restore_spare();
-	return result;
-}
-
-TEST(region, shadow_vmresume, "SDM Basic VM-Entry Checks", "VMRESUME with a shadow VMCS current: VMfailInvalid", FAIL_INVALID,
-	.covers = "insn:VMRESUME", .needs = SHADOWING)
-{
-	outcome result;
-
-	if (load_shadow() != OK)
-		return test_error(__LINE__, "VMPTRLD failed");
-	result = instruction_run(INSN_VMRESUME, NULL, 0);
-	restore_spare();
-	return result;
 }
 
 TEST(region, shadow_revision, "SDM VMPTRLD", "a shadow VMCS, too, must have the CPU's revision identifier",
