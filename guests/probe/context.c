@@ -11,11 +11,12 @@
 /* Entry points of system calls lie in the code page, where the terminator waits. */
 #define AT_CODE(offset) ((uintptr_t)engine_code + (offset))
 #define STAR_VALUE                                                                                 \
-	((uint64_t)SELECTOR_CODE64 << 32 | (uint64_t)(SELECTOR_USER_CODE32 | 3) << 48)
+	(AT_CODE(0xb80) | (uint64_t)SELECTOR_CODE64 << 32 |                                        \
+		(uint64_t)(SELECTOR_USER_CODE32 | 3) << 48)
 
-#define MOVED_TSS 0x60
-#define MOVED_LDT 0x70
-#define TYPE_BUSY BIT(41)
+#define MOVED_TSS   0x60
+#define MOVED_LDT   0x70
+#define TYPE_BUSY   BIT(41)
 #define LDT_PRESENT UINT64_C(0x820000000000)
 
 static uint64_t root[512] __aligned(4096);
@@ -74,7 +75,8 @@ static void move_gdt(void)
 	memcpy(moved_gdt, entries, old.limit + 1U);
 	moved_gdt[MOVED_TSS / 8] = entries[SELECTOR_TSS / 8] & ~TYPE_BUSY;
 	moved_gdt[MOVED_TSS / 8 + 1] = entries[SELECTOR_TSS / 8 + 1];
-	moved_gdt[MOVED_LDT / 8] = LDT_PRESENT | 15 | (ldt & BITS(23, 0)) << 16 | (ldt & BITS(31, 24)) << 32;
+	moved_gdt[MOVED_LDT / 8] =
+		LDT_PRESENT | 15 | (ldt & BITS(23, 0)) << 16 | (ldt & BITS(31, 24)) << 32;
 	write_gdtr((struct descriptor_table){ sizeof(moved_gdt) - 1, (uintptr_t)moved_gdt });
 	__asm__ volatile("ltr %w0; lldt %w1" : : "r"(MOVED_TSS), "r"(MOVED_LDT));
 }

@@ -4,13 +4,13 @@
 
 #include "runtime/compiler.h"
 
-/* Brings control registers, debug registers and system-call MSRs to fixed values. Once per boot, after
-   engine_init(). */
+/* Brings control registers, debug registers and system-call MSRs to fixed values. Once per boot,
+   after engine_init(). */
 void context_init(void);
 
-/* The same machine, but with tables at other addresses, another TSS selector, a local descriptor table
-   and CR0.MP clear: what a monitor that shares the CPU with its guest would change. A program that
-   can tell the difference without a trap executes a sensitive instruction. */
+/* The same machine, but with tables at other addresses, another TSS selector, a local descriptor
+   table and CR0.MP clear: what a monitor that shares the CPU with its guest would change. A program
+   that can tell the difference without a trap executes a sensitive instruction. */
 void context_move(void);
 
 #endif

@@ -8,12 +8,12 @@
 #include "runtime/trap.h"
 #include "runtime/x86.h"
 
-#define VECTORS	       256
+#define VECTORS        256
 #define GATE_INTERRUPT UINT64_C(0x8e00) /* present, DPL 0, interrupt gate ("IDT Descriptors") */
 #define GATE_USER      UINT64_C(0x6000) /* DPL 3 */
 #define IST_INDEX      7
 #define TERMINATOR     0xcc /* INT3 */
-#define PATTERN	       0x5a
+#define PATTERN        0x5a
 
 uint8_t engine_code[ENGINE_CODE_BYTES] __aligned(4096);
 uint8_t engine_data[ENGINE_DATA_BYTES] __aligned(4096);
@@ -31,12 +31,20 @@ static struct descriptor_table own_idt, runtime_idt;
 
 const char *engine_mode_name(enum engine_mode mode)
 {
-	static const char *const names[ENGINE_MODES] = { "64/0", "64/3", "compat/0", "compat/3" };
+	static const char *const names[ENGINE_MODES] = { "64/0", "64/3", "compat/0", "compat/3",
+		"protected/0", "protected/3" };
 
 	return names[mode];
 }
 
-/* INT3, INTO and INT n (from vector 32 on) may be called at CPL 3, as an operating system has it. */
+bool engine_mode_is_user(enum engine_mode mode)
+{
+	return mode == ENGINE_64_CPL3 || mode == ENGINE_COMPAT_CPL3 ||
+	       mode == ENGINE_PROTECTED_CPL3;
+}
+
+/* INT3, INTO and INT n (from vector 32 on) may be called at CPL 3, as an operating system has it.
+ */
 static void fill_idt(void)
 {
 	unsigned int v;
@@ -46,8 +54,8 @@ static void fill_idt(void)
 		bool user = v == VECTOR_BP || v == VECTOR_OF || v >= 32;
 
 		idt[v].low = (entry & BITS(15, 0)) | SELECTOR_CODE64 << 16 |
-			(GATE_INTERRUPT | (user ? GATE_USER : 0) | IST_INDEX) << 32 |
-			(entry & BITS(31, 16)) << 32;
+			     (GATE_INTERRUPT | (user ? GATE_USER : 0) | IST_INDEX) << 32 |
+			     (entry & BITS(31, 16)) << 32;
 		idt[v].high = entry >> 32;
 	}
 	own_idt = (struct descriptor_table){ sizeof(idt) - 1, (uintptr_t)idt };
@@ -83,8 +91,8 @@ void engine_reset(const uint8_t *code, size_t bytes)
 
 struct engine_registers engine_default(enum engine_mode mode)
 {
-	bool user = mode == ENGINE_64_CPL3 || mode == ENGINE_COMPAT_CPL3;
-	bool compat = mode == ENGINE_COMPAT_CPL0 || mode == ENGINE_COMPAT_CPL3;
+	bool user = engine_mode_is_user(mode);
+	bool compat = mode != ENGINE_64_CPL0 && mode != ENGINE_64_CPL3;
 	struct engine_registers r = { .rip = (uintptr_t)engine_code, .rflags = RFLAGS_FIXED };
 	unsigned int i;
 
@@ -96,8 +104,8 @@ struct engine_registers engine_default(enum engine_mode mode)
 	if (compat) /* the upper halves are undefined there ("Legacy and Compatibility Modes") */
 		for (i = 0; i < 16; i++)
 			r.gpr[i] = i < 8 ? (uint32_t)r.gpr[i] : 0;
-	r.cs = user ? (compat ? SELECTOR_USER_CODE32 | 3 : SELECTOR_USER_CODE64 | 3) :
-		      (compat ? SELECTOR_CODE32 : SELECTOR_CODE64);
+	r.cs = user ? (compat ? SELECTOR_USER_CODE32 | 3 : SELECTOR_USER_CODE64 | 3)
+		    : (compat ? SELECTOR_CODE32 : SELECTOR_CODE64);
 	r.ss = r.ds = r.es = user ? SELECTOR_USER_DATA | 3 : SELECTOR_DATA;
 	return r;
 }
@@ -111,14 +119,10 @@ static void forget_segments(const struct engine_registers *after)
 		__asm__ volatile("movl %0, %%gs" : : "r"(0));
 }
 
-struct engine_result engine_run(const struct engine_registers *before)
+struct engine_result engine_finish(const struct engine_result *captured)
 {
-	struct engine_result result;
+	struct engine_result result = *captured;
 
-	write_idtr(own_idt);
-	engine_switch(before);
-	write_idtr(runtime_idt);
-	result = engine_captured;
 	forget_segments(&result.after);
 	result.cr2 = result.vector == VECTOR_PF ? read_cr2() : 0;
 	if (result.vector == VECTOR_BP && result.after.rip > (uintptr_t)engine_code &&
@@ -127,4 +131,12 @@ struct engine_result engine_run(const struct engine_registers *before)
 		result.after.rip--;
 	}
 	return result;
+}
+
+struct engine_result engine_run(const struct engine_registers *before)
+{
+	write_idtr(own_idt);
+	engine_switch(before);
+	write_idtr(runtime_idt);
+	return engine_finish(&engine_captured);
 }

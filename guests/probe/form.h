@@ -1,5 +1,5 @@
-/* The instruction forms of spec/instructions.def with their machine code, for each size of code that
-   they exist in. Running them is table.c's. */
+/* The instruction forms of spec/instructions.def with their machine code, for each size of code
+   that they exist in. Running them is table.c's. */
 #ifndef PROBE_FORM_H
 #define PROBE_FORM_H
 
@@ -29,8 +29,8 @@ struct form {
 	struct {
 		const uint8_t *start, *end; /* NULL: does not exist in this size */
 	} code[FORM_SIZES];
-	uint32_t modes;	 /* BIT(enum engine_mode) that it must not run in */
-	uint32_t setup;	 /* SETUP_* */
+	uint32_t modes;  /* BIT(enum engine_mode) that it must not run in */
+	uint32_t setup;  /* SETUP_* */
 	uint32_t masked; /* GPRs, BIT(index), whose value after it cannot be told beforehand */
 };
 

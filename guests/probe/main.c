@@ -1,7 +1,9 @@
-/* The probe: a guest that executes what a virtual machine must get right and says what happened. Run
-   natively and as a guest its two logs are compared by tools/probe.py; it judges nothing itself. */
+/* The probe: a guest that executes what a virtual machine must get right and says what happened.
+   Run natively and as a guest its two logs are compared by tools/probe.py; it judges nothing
+   itself. */
 #include "guests/probe/context.h"
 #include "guests/probe/engine.h"
+#include "guests/probe/legacy.h"
 #include "guests/probe/machine.h"
 #include "guests/probe/random.h"
 #include "guests/probe/table.h"
@@ -15,8 +17,8 @@
 #define WORD_MAX 640
 
 const char image_name[] = "probe";
-const char *const image_words[] = { "part", "forms", "seed", "first", "programs", "prefixes", "suffixes",
-	"show", "ticks", NULL };
+const char *const image_words[] = { "part", "forms", "seed", "first", "programs", "prefixes",
+	"suffixes", "show", "ticks", NULL };
 
 /* The value of a word, or what stands for it when it is not there. */
 static void read_word(const char *key, char *value, const char *otherwise)
@@ -106,6 +108,7 @@ void image_main(void)
 	if (engine_init() != 0)
 		image_error("too little memory");
 	context_init();
+	legacy_init();
 	machine_read(&good);
 	if (is_wanted(parts, "list"))
 		table_list(pattern);

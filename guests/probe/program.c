@@ -1,5 +1,5 @@
-/* A generator over the instructions that are safe to meet in any order: arithmetic, memory, branches,
-   strings, self-modification, faults, and those that a monitor may have to emulate. */
+/* A generator over the instructions that are safe to meet in any order: arithmetic, memory,
+   branches, strings, self-modification, faults, and those that a monitor may have to emulate. */
 #include "guests/probe/program.h"
 
 #include "runtime/segments.h"
@@ -46,8 +46,8 @@ static void put(struct maker *m, uint64_t value, unsigned int bytes)
 /* Constants with edges more often than chance would have it. */
 static uint32_t constant(struct maker *m)
 {
-	static const uint32_t edges[] = { 0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff,
-		0x80000000, 0xffffffff };
+	static const uint32_t edges[] = { 0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff,
+		0x7fffffff, 0x80000000, 0xffffffff };
 
 	return below(m, 3) == 0 ? edges[below(m, ARRAY_SIZE(edges))] : (uint32_t)next(m);
 }
@@ -145,8 +145,9 @@ static void make_unary(struct maker *m)
 
 static void make_two_byte(struct maker *m)
 {
-	static const uint8_t opcodes[] = { 0xaf, 0xa3, 0xab, 0xb3, 0xbb, 0xbc, 0xbd, 0xb6, 0xb7, 0xbe, 0xbf,
-		0xc1, 0xb1, 0x40, 0x44, 0x45, 0x4c, 0x4f, 0x90, 0x94, 0x9c, 0xa5, 0xad };
+	static const uint8_t opcodes[] = { 0xaf, 0xa3, 0xab, 0xb3, 0xbb, 0xbc, 0xbd, 0xb6, 0xb7,
+		0xbe, 0xbf, 0xc1, 0xb1, 0x40, 0x44, 0x45, 0x4c, 0x4f, 0x90, 0x94, 0x9c, 0xa5,
+		0xad };
 
 	put_size(m);
 	put(m, 0x0f, 1);
@@ -202,7 +203,8 @@ static uint32_t data_address(struct maker *m)
 
 static void make_string(struct maker *m)
 {
-	static const uint8_t opcodes[] = { 0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf, 0xa6, 0xa7 };
+	static const uint8_t opcodes[] = { 0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf, 0xa6,
+		0xa7 };
 
 	put_load(m, RDI, data_address(m));
 	put_load(m, RSI, data_address(m));
@@ -285,7 +287,8 @@ static void make_system(struct maker *m)
 	}
 }
 
-/* Flags from a constant: IF, IOPL, AC, NT and ID among them, and rarely TF, which ends the program. */
+/* Flags from a constant: IF, IOPL, AC, NT and ID among them, and rarely TF, which ends the program.
+ */
 static void make_popf(struct maker *m)
 {
 	uint32_t flags = (uint32_t)next(m) & 0x247ed7;
@@ -326,10 +329,11 @@ static void make_fault(struct maker *m)
 
 static void make_instruction(struct maker *m, uint32_t address)
 {
-	static void (*const makers[])(struct maker *m) = { make_arithmetic, make_arithmetic, make_arithmetic_memory,
-		make_arithmetic_memory, make_arithmetic_constant, make_load, make_load, make_shift, make_unary,
-		make_two_byte, make_two_byte, make_locked, make_stack, make_stack, make_flags, make_branch, make_branch,
-		make_loop, make_string, make_system, make_system, make_system };
+	static void (*const makers[])(struct maker * m) = { make_arithmetic, make_arithmetic,
+		make_arithmetic_memory, make_arithmetic_memory, make_arithmetic_constant, make_load,
+		make_load, make_shift, make_unary, make_two_byte, make_two_byte, make_locked,
+		make_stack, make_stack, make_flags, make_branch, make_branch, make_loop,
+		make_string, make_system, make_system, make_system };
 	unsigned int choice = below(m, 100);
 
 	if (choice == 0)
@@ -344,14 +348,15 @@ static void make_instruction(struct maker *m, uint32_t address)
 
 void program_make(struct program *program, uint64_t seed, unsigned int number)
 {
-	struct maker m = { .random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) + (number + 1) * UINT64_C(0xd1b54a32d192ed03) };
+	struct maker m = { .random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) +
+				     (number + 1) * UINT64_C(0xd1b54a32d192ed03) };
 	uint32_t address = (uint32_t)(uintptr_t)engine_code;
 	unsigned int i;
 
 	m.random |= m.random == 0;
 	for (i = 0; i < 4; i++)
 		next(&m);
-	program->mode = (enum engine_mode)(number % ENGINE_MODES);
+	program->mode = (enum engine_mode)(number % PROGRAM_MODES);
 	program->count = 1 + below(&m, PROGRAM_INSTRUCTIONS);
 	m.is_64bit = program->mode == ENGINE_64_CPL0 || program->mode == ENGINE_64_CPL3;
 	for (i = 0; i < 16; i++)

@@ -5,8 +5,9 @@
 
 #include "guests/probe/engine.h"
 
-#define PROGRAM_INSTRUCTIONS 64 /* at most */
-#define PROGRAM_BYTES	     32 /* of one instruction, with what sets it up */
+#define PROGRAM_INSTRUCTIONS 64                    /* at most */
+#define PROGRAM_MODES        ENGINE_PROTECTED_CPL0 /* those before: memory at 0 is a fault there */
+#define PROGRAM_BYTES        32                    /* of one instruction, with what sets it up */
 
 struct program {
 	enum engine_mode mode;
@@ -15,7 +16,7 @@ struct program {
 		uint8_t bytes;
 		uint8_t code[PROGRAM_BYTES];
 	} instruction[PROGRAM_INSTRUCTIONS];
-	uint64_t gpr[16];   /* starting values of those that are no pointers */
+	uint64_t gpr[16]; /* starting values of those that are no pointers */
 };
 
 /* Program `number` of a seed. */

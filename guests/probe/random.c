@@ -1,5 +1,5 @@
-/* Runs random programs and digests what they leave; all of one, or parts of it, to find out where two
-   runs part. What the programs are made of is program.c's. */
+/* Runs random programs and digests what they leave; all of one, or parts of it, to find out where
+   two runs part. What the programs are made of is program.c's. */
 #include "guests/probe/random.h"
 
 #include "guests/probe/program.h"
@@ -27,9 +27,10 @@ static void flush(struct printer *printer)
 static void add_digest(struct printer *printer, unsigned int number, uint32_t digest)
 {
 	if (printer->on_line == 0)
-		printer->length = (size_t)snprintf(printer->text, sizeof(printer->text), "# %u:", number);
-	printer->length += (size_t)snprintf(
-		printer->text + printer->length, sizeof(printer->text) - printer->length, " %08x", digest);
+		printer->length =
+			(size_t)snprintf(printer->text, sizeof(printer->text), "# %u:", number);
+	printer->length += (size_t)snprintf(printer->text + printer->length,
+		sizeof(printer->text) - printer->length, " %08x", digest);
 	printer->total++;
 	if (++printer->on_line == DIGESTS_PER_LINE)
 		flush(printer);
@@ -75,7 +76,9 @@ static uint32_t digest_of(const struct record *record)
 	digest = record_digest(digest, &result, sizeof(result));
 	for (i = 0; i < MACHINE_COUNT; i++)
 		if (record->machine_after.value[i] != record->machine_before.value[i])
-			digest = record_digest(digest, &record->machine_after.value[i], sizeof(uint64_t)) + i;
+			digest = record_digest(digest, &record->machine_after.value[i],
+					 sizeof(uint64_t)) +
+				 i;
 	digest = record_digest(digest, engine_code, ENGINE_CODE_BYTES);
 	digest = record_digest(digest, engine_data, ENGINE_DATA_BYTES);
 	digest = record_digest(digest, engine_stack, ENGINE_STACK_BYTES);
@@ -105,7 +108,8 @@ static void show_part(const struct program *program, unsigned int start, unsigne
 
 	for (i = start; i <= last && i < program->count; i++) {
 		for (j = 0; j < program->instruction[i].bytes; j++)
-			snprintf(text + j * 3, sizeof(text) - j * 3, " %02x", program->instruction[i].code[j]);
+			snprintf(text + j * 3, sizeof(text) - j * 3, " %02x",
+				program->instruction[i].code[j]);
 		print("! %2u %s%s\n", i, engine_mode_name(program->mode), text);
 	}
 	record = run_part(program, start, last, good);

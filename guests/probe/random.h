@@ -1,5 +1,5 @@
-/* Random programs: 1 to 64 instructions from a seed, run in each mode, told as a digest of the state they
-   leave. The same seed makes the same programs wherever it runs. */
+/* Random programs: 1 to 64 instructions from a seed, run in each mode, told as a digest of the
+   state they leave. The same seed makes the same programs wherever it runs. */
 #ifndef PROBE_RANDOM_H
 #define PROBE_RANDOM_H
 
@@ -9,14 +9,14 @@
 struct random_request {
 	uint64_t seed;
 	unsigned int first, count; /* numbers of the programs */
-	bool prefixes;		   /* print a digest for each prefix of program `first` instead */
-	bool suffixes;		   /* ... or for each run of instructions that ends with number `last` */
-	bool show;		   /* ... or the code and the record of instructions `start` to `last` */
+	bool prefixes;             /* print a digest for each prefix of program `first` instead */
+	bool suffixes; /* ... or for each run of instructions that ends with number `last` */
+	bool show;     /* ... or the code and the record of instructions `start` to `last` */
 	unsigned int start, last;
 };
 
-/* Runs the programs from the state `good` and prints lines "# NUMBER: DIGEST DIGEST ...". Returns the number of
-   digests printed. */
+/* Runs the programs from the state `good` and prints lines "# NUMBER: DIGEST DIGEST ...". Returns
+   the number of digests printed. */
 unsigned int random_run(const struct random_request *request, const struct machine *good);
 
 #endif

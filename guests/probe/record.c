@@ -7,7 +7,7 @@
 #include "runtime/x86.h"
 
 #define FNV_PRIME UINT64_C(0x100000001b3)
-#define PATTERN	  0x5a /* engine_reset()'s */
+#define PATTERN   0x5a /* engine_reset()'s */
 
 /* A line is built first and printed whole: the console is slow, and shared. */
 struct line {
@@ -65,8 +65,8 @@ static void add_outcome(struct line *line, const struct engine_result *result)
 		add(line, " cr2=%lx", result->cr2);
 }
 
-static void add_selectors(
-	struct line *line, const struct engine_registers *before, const struct engine_registers *after)
+static void add_selectors(struct line *line, const struct engine_registers *before,
+	const struct engine_registers *after)
 {
 	const struct {
 		const char *name;
@@ -83,8 +83,8 @@ static void add_selectors(
 
 static void add_registers(struct line *line, const struct record *record)
 {
-	static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",
-		"r9", "r10", "r11", "r12", "r13", "r14", "r15" };
+	static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+		"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
 	const struct engine_registers *b = &record->before, *a = &record->result.after;
 	unsigned int i;
 

@@ -1,5 +1,5 @@
-/* What one execution did, as one line that two runs can be compared by: the outcome, and each piece of
-   state that is not as before. */
+/* What one execution did, as one line that two runs can be compared by: the outcome, and each piece
+   of state that is not as before. */
 #ifndef PROBE_RECORD_H
 #define PROBE_RECORD_H
 
@@ -13,7 +13,7 @@ struct record {
 	struct engine_registers before;
 	struct engine_result result;
 	struct machine machine_before, machine_after;
-	uint64_t ticks;	 /* of the TSC, told when not 0 */
+	uint64_t ticks;  /* of the TSC, told when not 0 */
 	uint32_t masked; /* GPRs, BIT(index), that are told as "*" when the code ran to its end */
 };
 

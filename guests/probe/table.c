@@ -1,7 +1,9 @@
-/* Runs the table's forms one by one. How a form runs is the engine's, how it is told is record.c's. */
+/* Runs the table's forms one by one. How a form runs is the engine's, how it is told is record.c's.
+ */
 #include "guests/probe/table.h"
 
 #include "guests/probe/form.h"
+#include "guests/probe/legacy.h"
 #include "guests/probe/record.h"
 #include "guests/probe/wake.h"
 #include "runtime/print.h"
@@ -11,11 +13,16 @@
 #include "spec/fpu.h"
 
 #define VENDOR_INTEL_ECX 0x6c65746e /* "ntel" */
-#define TICK_RUNS	 3
+#define TICK_RUNS        3
 
 static bool is_64bit(enum engine_mode mode)
 {
 	return mode == ENGINE_64_CPL0 || mode == ENGINE_64_CPL3;
+}
+
+static bool is_legacy(enum engine_mode mode)
+{
+	return mode == ENGINE_PROTECTED_CPL0 || mode == ENGINE_PROTECTED_CPL3;
 }
 
 static bool is_intel(void)
@@ -73,31 +80,41 @@ void table_count_ticks(void)
 	repeats = TICK_RUNS;
 }
 
-static void execute(const struct form *form, enum engine_mode mode, const struct run *run, struct record *record)
+static void execute(const struct form *form, enum engine_mode mode, const struct run *run,
+	struct record *record)
 {
 	unsigned int size = is_64bit(mode) ? FORM_CODE64 : FORM_CODE32;
+	struct machine now;
 	uint64_t started;
 
-	engine_reset(form->code[size].start, (size_t)(form->code[size].end - form->code[size].start));
+	engine_reset(
+		form->code[size].start, (size_t)(form->code[size].end - form->code[size].start));
 	record->before = engine_default(mode);
 	if (run->moved)
 		record->before.rflags |= RFLAGS_IF;
 	set_up(form, &record->before);
 	machine_read(&record->machine_before);
 	started = rdtsc();
-	record->result = engine_run(&record->before);
+	if (is_legacy(mode))
+		record->result = legacy_run(
+			&record->before, &record->machine_before, &record->machine_after);
+	else
+		record->result = engine_run(&record->before);
 	started = rdtsc() - started;
 	record->ticks = MIN(record->ticks, started);
-	machine_read(&record->machine_after);
-	machine_restore(run->good, &record->machine_after);
+	machine_read(&now);
+	if (!is_legacy(mode))
+		record->machine_after = now;
+	machine_restore(run->good, &now);
 	if (form->setup & SETUP_WAKE)
 		wake_disarm();
 }
 
 static void run_form(const struct form *form, enum engine_mode mode, const struct run *run)
 {
-	static const char *const moved_names[ENGINE_MODES] = { [ENGINE_64_CPL3] = "64/3/moved",
-		[ENGINE_COMPAT_CPL3] = "compat/3/moved" };
+	static const char *const moved_names[ENGINE_MODES] = {
+		[ENGINE_64_CPL3] = "64/3/moved", [ENGINE_COMPAT_CPL3] = "compat/3/moved"
+	};
 	struct record record = { .form = form->id, .masked = form->masked, .ticks = UINT64_MAX };
 	unsigned int i;
 
@@ -111,7 +128,8 @@ static void run_form(const struct form *form, enum engine_mode mode, const struc
 
 static bool exists(const struct form *form, enum engine_mode mode)
 {
-	if (form->code[is_64bit(mode) ? FORM_CODE64 : FORM_CODE32].start == NULL || (form->modes & BIT(mode)))
+	if (form->code[is_64bit(mode) ? FORM_CODE64 : FORM_CODE32].start == NULL ||
+		(form->modes & BIT(mode)))
 		return false;
 	return !(form->setup & SETUP_INTEL) || is_intel();
 }
@@ -132,9 +150,10 @@ static bool is_selected(const char *patterns, const char *id)
 	}
 }
 
-static bool is_user(enum engine_mode mode)
+/* Does a run include the mode? A moved machine is one of IA-32e mode, seen from CPL 3. */
+static bool is_in(const struct run *run, enum engine_mode mode)
 {
-	return mode == ENGINE_64_CPL3 || mode == ENGINE_COMPAT_CPL3;
+	return !run->moved || (engine_mode_is_user(mode) && !is_legacy(mode));
 }
 
 static unsigned int run_all(const char *patterns, const struct run *run)
@@ -143,7 +162,7 @@ static unsigned int run_all(const char *patterns, const struct run *run)
 
 	for (i = 0; i < form_count; i++)
 		for (mode = 0; is_selected(patterns, forms[i].id) && mode < ENGINE_MODES; mode++)
-			if (exists(&forms[i], mode) && (is_user(mode) || !run->moved)) {
+			if (exists(&forms[i], mode) && is_in(run, mode)) {
 				run_form(&forms[i], mode, run);
 				records++;
 			}
@@ -166,6 +185,6 @@ void table_list(const char *patterns)
 
 	for (i = 0; i < form_count; i++)
 		if (is_selected(patterns, forms[i].id))
-			print("%% %s | %s | %s | %s\n", forms[i].id, forms[i].section, forms[i].text,
-				forms[i].differs ? forms[i].differs : "");
+			print("%% %s | %s | %s | %s\n", forms[i].id, forms[i].section,
+				forms[i].text, forms[i].differs ? forms[i].differs : "");
 }

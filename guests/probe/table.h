@@ -7,11 +7,13 @@
 /* Prints a line per form: its section, its assembly and why it may differ. */
 void table_list(const char *patterns);
 
-/* Runs the forms whose ids match one of the patterns (see string_matches()), with commas between them, from the state `good`, to which the
-   machine is restored after each. Returns the number of records printed. */
+/* Runs the forms whose ids match one of the patterns (see string_matches()), with commas between
+   them, from the state `good`, to which the machine is restored after each. Returns the number of
+   records printed. */
 unsigned int table_run(const char *patterns, const struct machine *good);
 
-/* The same at CPL 3 only, after context_move() and with RFLAGS.IF set; modes are called "64/3/moved". */
+/* The same at CPL 3 only, after context_move() and with RFLAGS.IF set; modes are called
+ * "64/3/moved". */
 unsigned int table_run_moved(const char *patterns, const struct machine *good);
 
 /* Lets each record tell how many TSC ticks the form took, at least, with what surrounds it. */

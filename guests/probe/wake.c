@@ -5,7 +5,7 @@
 #include "spec/pic.h"
 #include "spec/pit.h"
 
-#define COUNT	       (PIT_HZ / 50)
+#define COUNT          (PIT_HZ / 50)
 #define ALL_MASKED     0xff
 #define TIMER_UNMASKED 0xfe
 
