@@ -1,0 +1,391 @@
+/* Operands of VMX instructions on a host in protected mode (Intel SDM, "VMX Instruction Reference": operand sizes
+   outside IA-32e mode, and the "Protected Mode Exceptions" of segments). 64-bit mode's are memory.c's. */
+#define TEST_FOLDER "insn/"
+#include "runtime/harness.h"
+#include "runtime/string.h"
+#include "vmx-tests/host_legacy.h"
+#include "vmx-tests/insn/instruction.h"
+
+#define COVERS_MEMORY                                                                              \
+	.covers = "insn:VMXON insn:VMCLEAR insn:VMPTRLD insn:VMPTRST insn:VMREAD insn:VMWRITE "    \
+		  "insn:INVEPT insn:INVVPID"
+#define PATTERN	   UINT64_C(0x123456789abcdef0)
+#define SEGMENT_ES 0x26
+#define SEGMENT_CS 0x2e
+#define SEGMENT_SS 0x36
+#define SEGMENT_FS 0x64
+#define SEGMENT_GS 0x65
+#define SMALL_END  4096 /* the first offset beyond a small segment */
+
+struct memory_row {
+	struct test_row row;
+	enum instruction instruction;
+};
+
+/* All that have a memory operand, each with the outcome for one that reads it or writes it. */
+#define ROWS(reads, writes)                                                                        \
+	{                                                                                          \
+		{ { "VMXON", reads }, INSN_VMXON }, { { "VMCLEAR", reads }, INSN_VMCLEAR },        \
+			{ { "VMPTRLD", reads }, INSN_VMPTRLD },                                    \
+			{ { "VMPTRST", writes }, INSN_VMPTRST },                                   \
+			{ { "VMREAD", writes }, INSN_VMREAD }, { { "VMWRITE", reads }, INSN_VMWRITE }, \
+			{ { "INVEPT", reads }, INSN_INVEPT }, { { "INVVPID", reads }, INSN_INVVPID }, \
+	}
+
+static const struct memory_row faults_gp[] = ROWS(FAULT(GP), FAULT(GP));
+static const struct memory_row faults_ss[] = ROWS(FAULT(SS), FAULT(SS));
+static const struct memory_row succeeds[] = ROWS(OK, OK);
+static const struct memory_row write_faults_gp[] = ROWS(OK, FAULT(GP));
+
+/* Bytes of the operand in protected mode. */
+static unsigned int operand_bytes(enum instruction instruction)
+{
+	if (instruction == INSN_INVEPT || instruction == INSN_INVVPID)
+		return 16;
+	return instruction == INSN_VMREAD || instruction == INSN_VMWRITE ? 4 : 8;
+}
+
+/* Runs the row's instruction at that offset of a segment, by a prefix (0: DS). VMXON runs outside VMX operation. */
+static outcome run_at(struct legacy_state state, uint8_t prefix, uint32_t offset)
+{
+	enum instruction instruction = TEST_ROW(struct memory_row)->instruction;
+	const struct operand operand = { .base = RDI, .segment = prefix };
+	uint8_t code[LEGACY_CODE_MAX];
+	size_t bytes = instruction_encode(code, instruction, RCX, &operand);
+	outcome result;
+
+	if (!instruction_available(instruction))
+		return TEST_ROW(struct memory_row)->row.expected;
+	state.vmx = instruction != INSN_VMXON;
+	state.eflags = VMX_FLAGS;
+	state.gpr[RDI] = offset;
+	state.gpr[RCX] = (uint32_t)instruction_good_value(instruction);
+	result = legacy_execute(LEGACY_PROTECTED, code, bytes, &state, NULL);
+	return result == OK && (state.eflags & VMX_FLAGS) ? FAIL_INVALID : result;
+}
+
+/* The good operand into legacy_area, at an offset. */
+static void put_operand(uint32_t offset)
+{
+	memcpy(legacy_area + offset, instruction_good_operand(TEST_ROW(struct memory_row)->instruction), 16);
+}
+
+static uint32_t last_offset(void)
+{
+	return SMALL_END - operand_bytes(TEST_ROW(struct memory_row)->instruction);
+}
+
+SWEEP(legacy_operand, ds_within, "SDM VMX Instruction Reference",
+	"an operand whose last byte is at DS's limit is good", succeeds, COVERS_MEMORY)
+{
+	put_operand(last_offset());
+	return run_at((struct legacy_state){ .ds = LEGACY_SELECTOR_SMALL }, 0, last_offset());
+}
+
+SWEEP(legacy_operand, ds_limit, "SDM VMX Instruction Reference",
+	"an operand whose last byte is beyond DS's limit makes #GP(0)", faults_gp, COVERS_MEMORY)
+{
+	put_operand(last_offset() + 1);
+	return run_at((struct legacy_state){ .ds = LEGACY_SELECTOR_SMALL }, 0, last_offset() + 1);
+}
+
+SWEEP(legacy_operand, ds_beyond, "SDM VMX Instruction Reference",
+	"an operand that is all beyond DS's limit makes #GP(0)", faults_gp, COVERS_MEMORY)
+{
+	put_operand(SMALL_END);
+	return run_at((struct legacy_state){ .ds = LEGACY_SELECTOR_SMALL }, 0, SMALL_END);
+}
+
+struct segment {
+	const char *name;
+	uint8_t prefix;
+	struct legacy_state state;
+};
+
+static const struct segment small_segments[] = {
+	{ "ES", SEGMENT_ES, { .es = LEGACY_SELECTOR_SMALL } },
+	{ "FS", SEGMENT_FS, { .fs = LEGACY_SELECTOR_SMALL } },
+	{ "GS", SEGMENT_GS, { .gs = LEGACY_SELECTOR_SMALL } },
+};
+
+SWEEP(legacy_operand, override_within, "SDM VMX Instruction Reference",
+	"an operand within ES's, FS's or GS's limit is good", succeeds, COVERS_MEMORY)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(small_segments); i++) {
+		outcome result;
+
+		put_operand(last_offset());
+		result = run_at(small_segments[i].state, small_segments[i].prefix, last_offset());
+		if (result != OK)
+			return result;
+	}
+	return OK;
+}
+
+/* Each of a list of segments at one offset: all of them make the row's outcome. */
+static outcome run_segments(const struct segment *segments, size_t count, uint32_t offset)
+{
+	outcome expected = TEST_ROW(struct memory_row)->row.expected, result;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		put_operand(offset % SMALL_END);
+		result = run_at(segments[i].state, segments[i].prefix, offset);
+		if (result != expected) {
+			test_mismatch(__LINE__, "by %s", segments[i].name);
+			return result;
+		}
+	}
+	return expected;
+}
+
+SWEEP(legacy_operand, override_limit, "SDM VMX Instruction Reference",
+	"an operand beyond ES's, FS's or GS's limit makes #GP(0)", faults_gp, COVERS_MEMORY)
+{
+	return run_segments(small_segments, ARRAY_SIZE(small_segments), last_offset() + 1);
+}
+
+static const struct segment null_segments[] = {
+	{ "DS", 0, { .null_ds = true } },
+	{ "FS", SEGMENT_FS, { .fs = LEGACY_SELECTOR_NULL } },
+	{ "GS", SEGMENT_GS, { .gs = LEGACY_SELECTOR_NULL } },
+};
+
+SWEEP(legacy_operand, unusable, "SDM VMX Instruction Reference",
+	"an operand in DS, FS or GS that is unusable makes #GP(0)", faults_gp, COVERS_MEMORY)
+{
+	return run_segments(null_segments, ARRAY_SIZE(null_segments), (uint32_t)vmx_address(legacy_area));
+}
+
+SWEEP(legacy_operand, ss_within, "SDM VMX Instruction Reference", "an operand within SS's limit is good", succeeds,
+	COVERS_MEMORY)
+{
+	put_operand(last_offset());
+	return run_at((struct legacy_state){ .ss = LEGACY_SELECTOR_SMALL }, SEGMENT_SS, last_offset());
+}
+
+SWEEP(legacy_operand, ss_limit, "SDM VMX Instruction Reference", "an operand beyond SS's limit makes #SS(0)", faults_ss,
+	COVERS_MEMORY)
+{
+	put_operand(last_offset() + 1);
+	return run_at((struct legacy_state){ .ss = LEGACY_SELECTOR_SMALL }, SEGMENT_SS, last_offset() + 1);
+}
+
+SWEEP(legacy_operand, expand_down_within, "SDM Limit Checking", "an operand above an expand-down segment's limit is good",
+	succeeds, COVERS_MEMORY)
+{
+	put_operand(SMALL_END);
+	return run_at((struct legacy_state){ .ds = LEGACY_SELECTOR_EXPAND_DOWN }, 0, SMALL_END);
+}
+
+SWEEP(legacy_operand, expand_down_limit, "SDM Limit Checking",
+	"an operand that starts at an expand-down segment's limit makes #GP(0)", faults_gp, COVERS_MEMORY)
+{
+	put_operand(SMALL_END - 1);
+	return run_at((struct legacy_state){ .ds = LEGACY_SELECTOR_EXPAND_DOWN }, 0, SMALL_END - 1);
+}
+
+SWEEP(legacy_operand, read_only_segment, "SDM VMX Instruction Reference",
+	"a read-only data segment: #GP(0) for VMPTRST and VMREAD, which write, none for the others", write_faults_gp,
+	COVERS_MEMORY)
+{
+	put_operand(0);
+	return run_at((struct legacy_state){ .ds = LEGACY_SELECTOR_READ_ONLY }, 0, (uint32_t)vmx_address(legacy_area));
+}
+
+SWEEP(legacy_operand, code_segment, "SDM VMX Instruction Reference",
+	"a readable code segment: #GP(0) for VMPTRST and VMREAD, which write, none for the others", write_faults_gp,
+	COVERS_MEMORY)
+{
+	put_operand(0);
+	return run_at((struct legacy_state){ 0 }, SEGMENT_CS, (uint32_t)vmx_address(legacy_area));
+}
+
+SWEEP(legacy_operand, execute_only_segment, "SDM VMX Instruction Reference",
+	"an operand in an execute-only code segment makes #GP(0)", faults_gp, COVERS_MEMORY)
+{
+	put_operand(0);
+	return run_at((struct legacy_state){ .cs = LEGACY_SELECTOR_EXECUTE_ONLY }, SEGMENT_CS,
+		(uint32_t)vmx_address(legacy_area));
+}
+
+/* ---- Operand sizes ---- */
+
+/* VMX operation again, with the suite's VMCS as the code in protected mode left it. */
+static void load_vmcs(void)
+{
+	vmx_enter_operation();
+	vmptrld(vmx_address(vmx_region));
+}
+
+struct size_row {
+	struct test_row row;
+	uint32_t field;
+	uint64_t value; /* what is read, or what a write of 0x89abcdef leaves of PATTERN */
+};
+
+static const struct size_row reads[] = {
+	{ { "16 bits", OK }, VMCS_GUEST_ES_SELECTOR, 0xdef0 },
+	{ { "32 bits", OK }, VMCS_GUEST_ES_LIMIT, 0x9abcdef0 },
+	{ { "64 bits, full", OK }, VMCS_GUEST_IA32_DEBUGCTL, 0x9abcdef0 },
+	{ { "64 bits, high", OK }, VMCS_GUEST_IA32_DEBUGCTL | ENCODING_HIGH, 0x12345678 },
+	{ { "natural width", OK }, VMCS_GUEST_RIP, 0x9abcdef0 },
+};
+
+SWEEP(legacy_operand, vmread_register, "SDM VMREAD", "outside IA-32e mode a register takes 32 bits of the field", reads,
+	.covers = "insn:VMREAD")
+{
+	static const struct operand eax = { .is_register = true, .base = RAX };
+	const struct size_row *row = TEST_ROW(struct size_row);
+	struct legacy_state state = { .vmx = true };
+	uint8_t code[LEGACY_CODE_MAX];
+	outcome result;
+
+	if (!vmx_is_on())
+		load_vmcs();
+	field_write(row->field & ~ENCODING_HIGH, PATTERN);
+	state.gpr[RCX] = row->field;
+	state.gpr[RAX] = UINT32_MAX;
+	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode(code, INSN_VMREAD, RCX, &eax), &state, NULL);
+	CHECK_EQUAL(test_observe(state.gpr[RAX]), row->value);
+	CHECK_EQUAL(state.eflags & VMX_FLAGS, 0);
+	return result;
+}
+
+SWEEP(legacy_operand, vmread_memory, "SDM VMREAD", "outside IA-32e mode 4 bytes of memory are written", reads,
+	.covers = "insn:VMREAD")
+{
+	const struct size_row *row = TEST_ROW(struct size_row);
+	struct legacy_state state = { .vmx = true };
+	uint64_t memory = UINT64_MAX;
+	uint8_t code[LEGACY_CODE_MAX];
+	outcome result;
+
+	if (!vmx_is_on())
+		load_vmcs();
+	field_write(row->field & ~ENCODING_HIGH, PATTERN);
+	memcpy(legacy_area, &memory, sizeof(memory));
+	state.gpr[RCX] = row->field;
+	state.gpr[RDI] = (uint32_t)vmx_address(legacy_area);
+	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMREAD), &state, NULL);
+	memcpy(&memory, legacy_area, sizeof(memory));
+	CHECK_EQUAL(test_observe(memory), BITS(63, 32) | row->value);
+	return result;
+}
+
+static const struct size_row writes[] = {
+	{ { "16 bits", OK }, VMCS_GUEST_ES_SELECTOR, 0xcdef },
+	{ { "32 bits", OK }, VMCS_GUEST_ES_LIMIT, 0x89abcdef },
+	{ { "64 bits, full: the high half becomes 0", OK }, VMCS_GUEST_IA32_DEBUGCTL, 0x89abcdef },
+	{ { "64 bits, high: the low half stays", OK }, VMCS_GUEST_IA32_DEBUGCTL | ENCODING_HIGH, 0x89abcdef9abcdef0 },
+	{ { "natural width: the high half becomes 0", OK }, VMCS_GUEST_RIP, 0x89abcdef },
+};
+
+SWEEP(legacy_operand, vmwrite_register, "SDM VMWRITE",
+	"outside IA-32e mode 32 bits are written, and what a field has above them becomes 0", writes, .covers = "insn:VMWRITE")
+{
+	static const struct operand eax = { .is_register = true, .base = RAX };
+	const struct size_row *row = TEST_ROW(struct size_row);
+	struct legacy_state state = { .vmx = true };
+	uint8_t code[LEGACY_CODE_MAX];
+	outcome result;
+
+	if (!vmx_is_on())
+		load_vmcs();
+	field_write(row->field & ~ENCODING_HIGH, PATTERN);
+	state.gpr[RCX] = row->field;
+	state.gpr[RAX] = 0x89abcdef;
+	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode(code, INSN_VMWRITE, RCX, &eax), &state, NULL);
+	load_vmcs();
+	CHECK_EQUAL(field_read(row->field & ~ENCODING_HIGH), row->value);
+	return result;
+}
+
+SWEEP(legacy_operand, vmwrite_memory, "SDM VMWRITE", "outside IA-32e mode 4 bytes of memory are read", writes,
+	.covers = "insn:VMWRITE")
+{
+	const struct size_row *row = TEST_ROW(struct size_row);
+	struct legacy_state state = { .vmx = true };
+	uint64_t memory = BITS(63, 32) | 0x89abcdef;
+	uint8_t code[LEGACY_CODE_MAX];
+	outcome result;
+
+	if (!vmx_is_on())
+		load_vmcs();
+	field_write(row->field & ~ENCODING_HIGH, PATTERN);
+	memcpy(legacy_area, &memory, sizeof(memory));
+	state.gpr[RCX] = row->field;
+	state.gpr[RDI] = (uint32_t)vmx_address(legacy_area);
+	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMWRITE), &state, NULL);
+	load_vmcs();
+	CHECK_EQUAL(field_read(row->field & ~ENCODING_HIGH), row->value);
+	return result;
+}
+
+TEST(legacy_operand, vmptrst, "SDM VMPTRST", "outside IA-32e mode, too, 8 bytes are stored", OK, .covers = "insn:VMPTRST")
+{
+	struct legacy_state state = { .vmx = true };
+	uint64_t memory[2] = { UINT64_MAX, UINT64_MAX };
+	uint8_t code[LEGACY_CODE_MAX];
+	outcome result;
+
+	memcpy(legacy_area, memory, sizeof(memory));
+	state.gpr[RDI] = (uint32_t)vmx_address(legacy_area);
+	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMPTRST), &state, NULL);
+	memcpy(memory, legacy_area, sizeof(memory));
+	CHECK_EQUAL(test_observe(memory[0]), vmx_address(vmx_region));
+	CHECK_EQUAL(test_observe(memory[1]), UINT64_MAX);
+	return result;
+}
+
+TEST(legacy_operand, vmptrld_upper, "SDM VMPTRLD", "outside IA-32e mode, too, the pointer has 64 bits: one beyond the width fails", OK,
+	.covers = "insn:VMPTRLD error:VMPTRLD_ADDRESS")
+{
+	struct legacy_state state = { .vmx = true };
+	uint64_t memory = vmx_address(vmx_spare_region) | BIT(63);
+	uint8_t code[LEGACY_CODE_MAX];
+	outcome result;
+
+	memcpy(legacy_area, &memory, sizeof(memory));
+	state.gpr[RDI] = (uint32_t)vmx_address(legacy_area);
+	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMPTRLD), &state, NULL);
+	CHECK_EQUAL(state.eflags & VMX_FLAGS, RFLAGS_ZF);
+	load_vmcs();
+	CHECK_EQUAL(field_read(VMCS_VM_INSTRUCTION_ERROR), VMX_ERROR_VMPTRLD_ADDRESS);
+	return result;
+}
+
+struct type_row {
+	struct test_row row;
+	enum instruction instruction;
+	uint32_t type;
+};
+
+static const struct type_row bad_types[] = {
+	{ { "INVEPT, type 0", OK }, INSN_INVEPT, 0 },
+	{ { "INVEPT, type 3", OK }, INSN_INVEPT, 3 },
+	{ { "INVEPT, bit 31", OK }, INSN_INVEPT, BIT(31) | 2 },
+	{ { "INVVPID, type 4", OK }, INSN_INVVPID, 4 },
+	{ { "INVVPID, bit 31", OK }, INSN_INVVPID, BIT(31) | 2 },
+};
+
+SWEEP(legacy_operand, bad_type, "SDM INVEPT", "outside IA-32e mode the type has 32 bits; one that no CPU has fails", bad_types,
+	.covers = "insn:INVEPT insn:INVVPID error:INVEPT_INVVPID_OPERAND")
+{
+	const struct type_row *row = TEST_ROW(struct type_row);
+	struct legacy_state state = { .vmx = true };
+	uint8_t code[LEGACY_CODE_MAX];
+	outcome result;
+
+	if (!instruction_available(row->instruction))
+		return OK;
+	state.gpr[RDI] = (uint32_t)vmx_address(instruction_good_operand(row->instruction));
+	state.gpr[RCX] = row->type;
+	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode_plain(code, row->instruction), &state, NULL);
+	CHECK_EQUAL(state.eflags & VMX_FLAGS, RFLAGS_ZF);
+	load_vmcs();
+	CHECK_EQUAL(field_read(VMCS_VM_INSTRUCTION_ERROR), VMX_ERROR_INVEPT_INVVPID_OPERAND);
+	return result;
+}
