@@ -5,10 +5,10 @@ import argparse
 import fnmatch
 import sys
 
-from checks import errors, host_units, images, python_parts, suites
+from checks import errors, host_units, images, probes, python_parts, suites
 from trapeze.testing import report, run_jobs
 
-KINDS = (python_parts, host_units, images, errors, suites)
+KINDS = (python_parts, host_units, images, errors, suites, probes)
 
 
 def selected(jobs, patterns):
