@@ -43,6 +43,25 @@ CHECK_TEST(guest_mov_ss_interrupt, NEEDS_ALSO(),
 CHECK_TEST(guest_mov_ss_nmi, NEEDS_ALSO(),
 	BREAKS(LONG, BLOCKING(MOV_SS), EVENT(NMI, VECTOR_NMI)),
 	ENTERS(EXCEPTION_OR_NMI, LONG, BLOCKING(INTERRUPTIBILITY_NMI), EVENT(NMI, VECTOR_NMI)))
+/* "Some CPUs" have the rule. */
+TEST(check_state, guest_sti_nmi, TITLE, check_rule_guest_sti_nmi, OK, .needs = NEEDS_ALSO(),
+	.covers = "check:guest_sti_nmi")
+{
+	outcome result;
+
+	check_begin(CHECK_LONG);
+	field_write(VMCS_GUEST_INTERRUPTIBILITY_STATE, STI);
+	field_write(VMCS_ENTRY_INTERRUPTION_INFORMATION,
+		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_NMI, INTERRUPTION_TYPE) | VECTOR_NMI);
+	result = guest_enter();
+	if (result != REFUSED) {
+		CHECK_EQUAL(result, EXIT(EXIT_REASON_EXCEPTION_OR_NMI));
+		return OK;
+	}
+	CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION), ENTRY_FAILURE_NMI);
+	return OK;
+}
+
 CHECK_TEST(guest_nmi_nmi, NEEDS_ALSO(&need_PIN_VIRTUAL_NMIS),
 	BREAKS(LONG, BLOCKING(INTERRUPTIBILITY_NMI), EVENT(NMI, VECTOR_NMI),
 		OR(PIN_CONTROLS, PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)),

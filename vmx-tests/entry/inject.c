@@ -280,7 +280,8 @@ static outcome inject_into(const struct inject_row *row, enum activity_state act
 	return result;
 }
 
-SWEEP(inject, wakes_hlt, "SDM Activity State", "a vectoring entry into HLT delivers the event: the guest is active", wakes)
+SWEEP(inject, wakes_hlt, "SDM Activity State", "a vectoring entry into HLT delivers the event: the guest is active", wakes,
+	.needs = NEEDS(&need_activity_hlt))
 {
 	return inject_into(TEST_ROW(struct inject_row), ACTIVITY_HLT);
 }
@@ -291,7 +292,8 @@ static const struct inject_row wakes_shutdown[] = {
 };
 
 SWEEP(inject, wakes_shutdown, "SDM Activity State",
-	"a vectoring entry into shutdown delivers the event: the guest is active", wakes_shutdown)
+	"a vectoring entry into shutdown delivers the event: the guest is active", wakes_shutdown,
+	.needs = NEEDS(&need_activity_shutdown))
 {
 	return inject_into(TEST_ROW(struct inject_row), ACTIVITY_SHUTDOWN);
 }

@@ -206,7 +206,7 @@ TEST(inject_fault, pending_mtf, "SDM Injection of Pending MTF VM Exits",
 }
 
 TEST(inject_fault, pending_mtf_hlt, "SDM Injection of Pending MTF VM Exits", "a pending MTF exit wakes a halted guest",
-	EXIT(EXIT_REASON_MONITOR_TRAP_FLAG), .needs = NEEDS(&need_PROC_MONITOR_TRAP_FLAG),
+	EXIT(EXIT_REASON_MONITOR_TRAP_FLAG), .needs = NEEDS(&need_PROC_MONITOR_TRAP_FLAG, &need_activity_hlt),
 	.covers = "exit:MONITOR_TRAP_FLAG")
 {
 	return inject_mtf(ACTIVITY_HLT);

@@ -83,7 +83,7 @@ static const struct window_row interrupt_window_hlt[] = {
 
 SWEEP(window, interrupt_hlt, "SDM Interrupt-Window Exiting and Virtual-Interrupt Delivery",
 	"the exit wakes a halted guest; the activity state saved is HLT", interrupt_window_hlt,
-	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }), .covers = "exit:INTERRUPT_WINDOW")
+	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }), .needs = NEEDS(&need_activity_hlt), .covers = "exit:INTERRUPT_WINDOW")
 {
 	return run_window(TEST_ROW(struct window_row), 0, PROC_INTERRUPT_WINDOW_EXITING);
 }
@@ -102,7 +102,7 @@ static const struct window_row nmi_window[] = {
 
 SWEEP(window, nmi, "SDM NMI-Window Exiting",
 	"the exit comes at once unless there is virtual-NMI blocking, after one instruction with blocking by MOV SS", nmi_window,
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING, &need_PIN_VIRTUAL_NMIS),
+	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING, &need_PIN_VIRTUAL_NMIS, &need_activity_hlt, &need_activity_shutdown),
 	.covers = "control:PROC_NMI_WINDOW_EXITING exit:NMI_WINDOW")
 {
 	return run_window(TEST_ROW(struct window_row), PIN_NMI_EXITING | PIN_VIRTUAL_NMIS, PROC_NMI_WINDOW_EXITING);
@@ -136,7 +136,8 @@ static const struct window_row timer[] = {
 };
 
 SWEEP(window, timer, "SDM VMX-Preemption Timer", "a timer that starts at 0 exits before the guest's first instruction", timer,
-	.needs = NEEDS(&need_preemption_timer), .covers = "control:PIN_PREEMPTION_TIMER exit:PREEMPTION_TIMER_EXPIRED")
+	.needs = NEEDS(&need_preemption_timer, &need_activity_hlt, &need_activity_shutdown),
+	.covers = "control:PIN_PREEMPTION_TIMER exit:PREEMPTION_TIMER_EXPIRED")
 {
 	return run_window(TEST_ROW(struct window_row), PIN_PREEMPTION_TIMER, 0);
 }
@@ -202,7 +203,8 @@ static const struct window_row threshold[] = {
 
 SWEEP(window, tpr_threshold, "SDM VM Exits Induced by the TPR Threshold",
 	"with virtualized APIC accesses a threshold above VTPR exits at once, whatever blocks", threshold,
-	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES), .covers = "exit:TPR_BELOW_THRESHOLD")
+	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES, &need_activity_hlt, &need_activity_shutdown),
+	.covers = "exit:TPR_BELOW_THRESHOLD")
 {
 	return run_threshold(TEST_ROW(struct window_row), 6, 0, 0);
 }
