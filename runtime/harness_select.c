@@ -44,21 +44,31 @@ static bool is_listed(const struct test *test, const char *patterns)
 	return false;
 }
 
-static unsigned int select_tests(const struct test *order[])
+/* Tests of a group "alone" may end the machine: without a runner, which boots each by itself, they come last. */
+static bool is_alone(const struct test *test)
+{
+	char group[128];
+
+	snprintf(group, sizeof(group), "/%s/", test->group);
+	return string_matches("*/alone/*", group);
+}
+
+/* Adds the selected tests that are alone, or those that are not, to the `count` ones in order[]. */
+static unsigned int add_tests(const struct test *order[], unsigned int count, bool alone)
 {
 	static char wanted[BOOT_CMDLINE_MAX], unwanted[BOOT_CMDLINE_MAX];
 	const struct test *test;
-	unsigned int count = 0;
 
 	if (boot_word(boot.cmdline, "tests", wanted, sizeof(wanted)) != 0)
 		snprintf(wanted, sizeof(wanted), "*");
 	boot_word(boot.cmdline, "skip", unwanted, sizeof(unwanted));
-	for (test = tests_start; test < tests_end; test++)
-		if (is_listed(test, wanted) && !is_listed(test, unwanted)) {
-			if (count == HARNESS_TESTS_MAX)
-				image_error("more than %u tests", HARNESS_TESTS_MAX);
-			order[count++] = test;
-		}
+	for (test = tests_start; test < tests_end; test++) {
+		if (is_alone(test) != alone || !is_listed(test, wanted) || is_listed(test, unwanted))
+			continue;
+		if (count == HARNESS_TESTS_MAX)
+			image_error("more than %u tests", HARNESS_TESTS_MAX);
+		order[count++] = test;
+	}
 	return count;
 }
 
@@ -93,10 +103,10 @@ static void order_tests(const struct test *order[], unsigned int count)
 
 unsigned int harness_select(const struct test *order[])
 {
-	unsigned int count = select_tests(order);
+	unsigned int healthy = add_tests(order, 0, false), count = add_tests(order, healthy, true);
 
 	print("1..%u\n", count);
-	order_tests(order, count);
+	order_tests(order, healthy);
 	return count;
 }
 
