@@ -132,14 +132,15 @@ static void write_guest(void)
 	write_fields(addresses, ARRAY_SIZE(addresses));
 }
 
-/* An exit leaves NMIs blocked where the guest's were; IRET unblocks them. */
+/* An exit leaves NMIs blocked where the guest's were; IRET unblocks them. (Its selectors are not those that an exit may
+   have loaded.) */
 static void unblock_nmis(void)
 {
-	__asm__ volatile("movq %%rsp, %%rax; movl %%ss, %%ecx; pushq %%rcx; pushq %%rax; pushfq; "
-			 "movl %%cs, %%ecx; pushq %%rcx; leaq 1f(%%rip), %%rcx; pushq %%rcx; iretq; 1:"
+	__asm__ volatile("movq %%rsp, %%rax; pushq %0; pushq %%rax; pushfq; pushq %1; "
+			 "leaq 1f(%%rip), %%rax; pushq %%rax; iretq; 1:"
 			 :
-			 :
-			 : "rax", "rcx", "memory", "cc");
+			 : "i"(SELECTOR_DATA), "i"(SELECTOR_CODE64)
+			 : "rax", "memory", "cc");
 }
 
 void guest_reset(void)
