@@ -54,10 +54,10 @@ TEST(check_state, guest_sti_nmi, TITLE, check_rule_guest_sti_nmi, OK, .needs = N
 	field_write(VMCS_ENTRY_INTERRUPTION_INFORMATION,
 		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_NMI, INTERRUPTION_TYPE) | VECTOR_NMI);
 	result = guest_enter();
-	if (result != REFUSED) {
-		CHECK_EQUAL(result, EXIT(EXIT_REASON_EXCEPTION_OR_NMI));
+	if (result == EXIT(EXIT_REASON_EXCEPTION_OR_NMI)) /* injected; the IDT is empty */
 		return OK;
-	}
+	if (result != REFUSED)
+		return result;
 	CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION), ENTRY_FAILURE_NMI);
 	return OK;
 }
