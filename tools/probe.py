@@ -86,7 +86,7 @@ class Probe:
         print(f"probe: as a guest {len(run.log.records)} records, {len(run.log.digests)} programs, "
               f"{run.result.seconds:.1f} s ({run.result})", flush=True)
         differences = probe_compare.compare(self.platform.name, native, run.log)
-        programs = probe_compare.different_programs(native, run.log)
+        programs = probe_compare.different_programs(native, run.log) if run.log.digests else []
         complaints = self.complaints(native, run)
         self.show(differences, programs, complaints)
         return self.report(native, differences, programs, complaints)

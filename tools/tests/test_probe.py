@@ -62,11 +62,17 @@ def test_same():
     (("rdx=21 flags", "rdx=21 data+0=1/2 flags"), "data+0", "memory"),
     (("rdx=21 flags", "rdx=21 cr2=4 flags"), "cr2", "CR2"),
     (("rdx=21 flags", "rdx=21 star=4 flags"), "star", "register"),
-    (("@ in_dx8 64/0 end rip=+5 rax=ff rdx=21\n", ""), "the record", "died"),
+    (("@ in_dx8 64/0 end rip=+5 rax=ff rdx=21\n", ""), "the record", "ended here"),
 ])
 def test_violation(change, what, cause):
     difference, = compare(change)
     assert difference.what == what and cause in difference.cause and not difference.explained
+
+
+def test_only_the_first_missing_record():
+    guest = parse(NATIVE.split("@ in_dx8 64/3")[0])
+    difference, = probe_compare.compare("bochs-intel", parse(NATIVE), guest)
+    assert (difference.form, difference.mode) == ("in_dx8", "64/3")
 
 
 def test_explained_by_the_table():

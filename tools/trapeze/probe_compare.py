@@ -48,7 +48,7 @@ PLATFORM_REASONS = (
 
 def explain(platform, form, native, guest):
     """Why the difference is meant, or ""."""
-    if form and form.differs:
+    if form and form.differs and native and guest:
         return form.differs
     for prefix, reason, rule in PLATFORM_REASONS:
         if native and guest and platform.startswith(prefix) and rule(native, guest):
@@ -104,7 +104,7 @@ def compare_records(platform, form, native, guest):
     some = native or guest
     section = f"section {form.section!r} of the manual" if form else "the manual"
     if not native or not guest:
-        what, cause = "the record", "the virtual machine died in it" if native else "run only as a guest"
+        what, cause = "the record", "the virtual machine, or the probe in it, ended here" if native else "run only as a guest"
     elif native.outcome != guest.outcome:
         what, cause = "outcome", outcome_cause(native, guest)
     else:
@@ -116,11 +116,18 @@ def compare_records(platform, form, native, guest):
 
 
 def compare(platform, native, guest):
-    """All Differences between two logs of the instruction table."""
+    """All Differences between two logs of the instruction table. Of the records that the guest did not
+    give, only the first: it was the end of the guest."""
     keys = [*native.records, *(key for key in guest.records if key not in native.records)]
-    found = (compare_records(platform, native.forms.get(key[0]), native.records.get(key),
-                             guest.records.get(key)) for key in keys)
-    return [difference for difference in found if difference]
+    found, ended = [], False
+    for key in keys:
+        missing = key not in guest.records
+        difference = compare_records(platform, native.forms.get(key[0]), native.records.get(key),
+                                     guest.records.get(key))
+        if difference and not (missing and ended):
+            found.append(difference)
+        ended |= missing
+    return found
 
 
 def different_programs(native, guest):
