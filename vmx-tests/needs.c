@@ -114,6 +114,16 @@ static bool has_activity_wait_for_sipi(void)
 	return rdmsr(MSR_IA32_VMX_MISC) & VMX_MISC_ACTIVITY_WAIT_FOR_SIPI;
 }
 
+static bool has_xss(void)
+{
+	return cpuid(CPUID_XSAVE, 1).ecx != 0 || cpuid(CPUID_XSAVE, 1).edx != 0;
+}
+
+static bool has_stores_lma(void)
+{
+	return rdmsr(MSR_IA32_VMX_MISC) & VMX_MISC_STORES_LMA;
+}
+
 #define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };
 #include "vmx-tests/needs.def"
 #undef NEED
