@@ -250,3 +250,34 @@ outcome legacy_execute(enum legacy_mode mode, const uint8_t *code, size_t bytes,
 		return OK;
 	return outcome_fault(legacy_result, legacy_result_error);
 }
+
+void legacy_set_host(void)
+{
+	const struct {
+		uint32_t field;
+		uint64_t value;
+	} values[] = {
+		{ VMCS_HOST_CR0, read_cr0() },
+		{ VMCS_HOST_CR3, vmx_address(guest_pd32) },
+		{ VMCS_HOST_CR4, (read_cr4() & ~CR4_PAE) | CR4_PSE },
+		{ VMCS_HOST_CS_SELECTOR, LEGACY_SELECTOR_CODE },
+		{ VMCS_HOST_SS_SELECTOR, LEGACY_SELECTOR_DATA },
+		{ VMCS_HOST_DS_SELECTOR, LEGACY_SELECTOR_DATA },
+		{ VMCS_HOST_ES_SELECTOR, LEGACY_SELECTOR_DATA },
+		{ VMCS_HOST_FS_SELECTOR, 0 },
+		{ VMCS_HOST_GS_SELECTOR, 0 },
+		{ VMCS_HOST_TR_SELECTOR, SELECTOR_TSS32 },
+		{ VMCS_HOST_FS_BASE, 0 },
+		{ VMCS_HOST_GS_BASE, 0 },
+		{ VMCS_HOST_TR_BASE, vmx_address(tss) },
+		{ VMCS_HOST_GDTR_BASE, vmx_address(gdt) },
+		{ VMCS_HOST_IDTR_BASE, vmx_address(idt) },
+		{ VMCS_HOST_RSP, vmx_address(legacy_stack_top) },
+		{ VMCS_HOST_RIP, (uintptr_t)legacy_executed },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(values); i++)
+		field_write(values[i].field, values[i].value);
+	field_clear(VMCS_VM_EXIT_CONTROLS, VM_EXIT_HOST_ADDRESS_SPACE_SIZE);
+}

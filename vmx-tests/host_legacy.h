@@ -44,4 +44,8 @@ struct legacy_state {
 outcome legacy_execute(enum legacy_mode mode, const uint8_t *code, size_t bytes, struct legacy_state *state,
 	struct trap_info *fault);
 
+/* Writes the host-state area of the current VMCS for a VM exit in LEGACY_PROTECTED: it ends the code. Before
+   legacy_execute(), in VMX operation. */
+void legacy_set_host(void);
+
 #endif

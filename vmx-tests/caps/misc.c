@@ -232,3 +232,32 @@ TEST(vmfunc, not_offered, "SDM Checks on VMX Controls",
 	field_write(VMCS_VM_FUNCTION_CONTROLS, ~offered & -~offered); /* the lowest that is missing */
 	return guest_run(nothing);
 }
+
+/* #UD has no error code: with one it may be injected only where IA32_VMX_BASIC says so. */
+TEST(misc, any_error_code, "SDM Basic VMX Information",
+	"bit 56: an exception may be injected with an error code whatever its vector, else the entry is refused", OK,
+	.covers = "cap:VMX_BASIC_ANY_ERROR_CODE")
+{
+	bool allowed = rdmsr(MSR_IA32_VMX_BASIC) & VMX_BASIC_ANY_ERROR_CODE;
+	outcome result;
+
+	guest_set_counting_gate(VECTOR_UD, true);
+	field_write(VMCS_ENTRY_INTERRUPTION_INFORMATION, INTERRUPTION_VALID | INTERRUPTION_HAS_ERROR |
+			FIELD_PUT(INTERRUPTION_HARDWARE_EXCEPTION, INTERRUPTION_TYPE) | VECTOR_UD);
+	field_write(VMCS_ENTRY_EXCEPTION_ERROR_CODE, 0x18);
+	result = test_observe(guest_run(nothing));
+	CHECK_EQUAL(result, allowed ? EXIT(EXIT_REASON_VMCALL) : FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS));
+	CHECK_EQUAL(guest_events, allowed);
+	return OK;
+}
+
+TEST(misc, nested_exception, "SDM Basic VMX Information",
+	"bit 58, about nested exceptions of FRED, is 0 on a CPU without FRED", OK,
+	.covers = "cap:VMX_BASIC_NESTED_EXCEPTION")
+{
+	bool fred = vmx_may_set(CONTROL_WORD_VM_ENTRY, VM_ENTRY_LOAD_FRED);
+	uint64_t nested = FIELD_GET(rdmsr(MSR_IA32_VMX_BASIC), VMX_BASIC_NESTED_EXCEPTION);
+
+	CHECK(test_observe(fred || !nested));
+	return OK;
+}
