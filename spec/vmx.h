@@ -257,6 +257,12 @@ struct invvpid_descriptor {
 #define EPT_SUPPRESS_VE  BIT(63) /* leaves and absent entries */
 #define EPT_ADDRESS      BITS(51, 12)
 
+/* Sub-page-permission tables ("Determining an Access's Sub-Page Write Permission"): entries of levels 4 to 2,
+   and the vector at level 1, whose even bits are the rights of the page's 32 sub-pages. */
+#define SPP_VALID    BIT(0)
+#define SPP_RESERVED BITS(11, 1)
+#define SPP_SUB_PAGE 128 /* bytes */
+
 /* Memory types, as EPT, EPTP, IA32_PAT and IA32_VMX_BASIC number them ("Memory Types and
    Their Properties", "Page Attribute Table (PAT)") */
 enum memory_type {
@@ -297,6 +303,9 @@ struct ve_information {
 #define VE_BUSY UINT32_MAX
 
 #define EPTP_LIST_ENTRIES 512 /* "EPTP Switching" */
+
+/* "Exit Qualification for SPP-Related Events" */
+#define SPP_EVENT_MISS BIT(11) /* else a misconfiguration */
 
 /* ---- Exit qualifications ("Basic VM-Exit Information") ---- */
 
