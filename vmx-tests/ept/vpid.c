@@ -61,6 +61,57 @@ OWN_SWEEP(guest_invalidates_vpid, "with a VPID, what a guest invalidates is inva
 OWN_SWEEP(guest_invalidates_vpid_ept, "with a VPID and EPT, what a guest invalidates is invalid for it", own_vpid_ept,
 	&need_vpid, &need_ept, &need_invvpid_single)
 
+/* INVPCID: the descriptor names PCID 0 and the window's address. CR4.PCIDE is not set: PCID 0 is the only one. */
+struct invpcid_row {
+	struct test_row row;
+	uint64_t type, guest_flags;
+	uint16_t vpid;
+};
+
+static const struct invpcid_row invpcid[] = {
+	{ { "individual-address", OK }, 0, 0, 0 },
+	{ { "single-context", OK }, 1, 0, 0 },
+	{ { "all-context, global", OK }, 2, PTE_G, 0 },
+	{ { "all-context, retaining global translations", OK }, 3, 0, 0 },
+};
+static const struct invpcid_row invpcid_vpid[] = {
+	{ { "individual-address", OK }, 0, 0, 1 },
+	{ { "single-context", OK }, 1, 0, 1 },
+	{ { "all-context, global", OK }, 2, PTE_G, 1 },
+	{ { "all-context, retaining global translations", OK }, 3, 0, 1 },
+};
+
+static outcome run_invpcid(const struct invpcid_row *row)
+{
+	static struct {
+		uint64_t pcid, address;
+	} descriptor;
+
+	guest_reset();
+	remap_open(REMAP_GUEST_WITHOUT_EPT, row->guest_flags);
+	proc2_set(PROC2_ENABLE_INVPCID);
+	set_vpid(row->vpid);
+	descriptor.address = WINDOW_LINEAR;
+	guest_gpr[R9] = row->type;
+	guest_gpr[RBX] = vmx_address(&descriptor);
+	CHECK_EQUAL(remap_run(REMAP_GUEST_WITHOUT_EPT, guest_invpcid), OK);
+	CHECK(remap_second_is_new());
+	return remap_third();
+}
+
+SWEEP(vpid, guest_invpcid, "SDM Operations that Invalidate Cached Mappings", "what a guest invalidates by INVPCID is invalid for it",
+	invpcid, .needs = NEEDS(&need_PROC2_ENABLE_INVPCID), .covers = "control:PROC2_ENABLE_INVPCID")
+{
+	return run_invpcid(TEST_ROW(struct invpcid_row));
+}
+
+SWEEP(vpid, guest_invpcid_vpid, "SDM Operations that Invalidate Cached Mappings",
+	"with a VPID, what a guest invalidates by INVPCID is invalid for it", invpcid_vpid,
+	.needs = NEEDS(&need_PROC2_ENABLE_INVPCID, &need_vpid, &need_invvpid_single), .covers = COVERS " control:PROC2_ENABLE_INVPCID")
+{
+	return run_invpcid(TEST_ROW(struct invpcid_row));
+}
+
 struct other_row {
 	struct test_row row;
 	enum remap_entry entry;
