@@ -40,6 +40,8 @@ legacy_switch:
 	pushq %r14
 	pushq %r15
 	movq %rsp, saved_rsp
+	movl $SELECTOR_DATA, %eax	/* 64-bit mode did not look at it */
+	movl %eax, %ds
 	ljmpl *to_compatibility
 
 	.code32

@@ -99,6 +99,12 @@ static void (*entry_of(enum host_mode mode))(void)
 	return is_user(mode) ? host_enter_user : host_enter_compatibility;
 }
 
+/* IRET to CPL 3 made them null ("IRET/IRETD/IRETQ - Interrupt Return"). */
+static void load_data_segments(void)
+{
+	__asm__ volatile("movl %0, %%ds; movl %0, %%es" : : "r"(SELECTOR_DATA));
+}
+
 outcome host_execute(enum host_mode mode, const uint8_t *code, size_t bytes,
 	struct host_registers *registers, struct trap_info *fault)
 {
@@ -116,6 +122,7 @@ outcome host_execute(enum host_mode mode, const uint8_t *code, size_t bytes,
 	}
 	trap_catch(run_code, &run, &info);
 	write_cr3(cr3);
+	load_data_segments();
 	if (fault != NULL)
 		*fault = info;
 	if (info.vector == TRAP_NONE || (is_user(mode) && info.vector == VECTOR_BP))
