@@ -26,11 +26,28 @@ struct window_row {
 	uint8_t activity;	   /* enum activity_state at entry */
 };
 
+/* IRET in a guest ends virtual-NMI blocking. A CPU that does not load the state of blocking at entry (see
+   virtual_nmi_blocking_is_loaded) would have it from an earlier guest. */
+GUEST_CODE64(window_iret, "movq %rsp, %rax; pushq %rbx; pushq %rax; pushfq; pushq %rcx; leaq 1f(%rip), %rdx; pushq %rdx;"
+			  "iretq; 1: vmcall; 2: jmp 2b");
+
+static void unblock_virtual_nmis(void)
+{
+	guest_reset();
+	guest_set_mode(GUEST_64BIT, CODE(window_iret));
+	field_set(VMCS_PIN_CONTROLS, PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
+	guest_gpr[RBX] = GUEST_SELECTOR_DATA;
+	guest_gpr[RCX] = GUEST_SELECTOR_CODE64;
+	guest_run(NULL);
+}
+
 /* Enters with the controls; the row's instructions must be done when it exits. */
 static outcome run_window(const struct window_row *row, uint64_t pin, uint64_t proc)
 {
 	outcome result;
 
+	if (pin & PIN_VIRTUAL_NMIS)
+		unblock_virtual_nmis();
 	guest_reset();
 	guest_set_mode(GUEST_64BIT, CODE(window_code));
 	field_set(VMCS_PIN_CONTROLS, pin);
@@ -106,6 +123,21 @@ SWEEP(window, nmi, "SDM NMI-Window Exiting",
 	.covers = "control:PROC_NMI_WINDOW_EXITING exit:NMI_WINDOW")
 {
 	return run_window(TEST_ROW(struct window_row), PIN_NMI_EXITING | PIN_VIRTUAL_NMIS, PROC_NMI_WINDOW_EXITING);
+}
+
+TEST(window, virtual_nmi_blocking_is_loaded, "SDM Interruptibility State",
+	"there is virtual-NMI blocking after entry if and only if the field says so, whatever was blocked before", NMI_WINDOW,
+	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING, &need_PIN_VIRTUAL_NMIS), .covers = "control:PIN_VIRTUAL_NMIS")
+{
+	outcome result;
+
+	CHECK_EQUAL(run_window(&(struct window_row){ { "", NO_WINDOW }, 0, NMI, VMCALL_AT, 0 },
+			    PIN_NMI_EXITING | PIN_VIRTUAL_NMIS, PROC_NMI_WINDOW_EXITING),
+		NO_WINDOW);
+	field_write(VMCS_GUEST_INTERRUPTIBILITY_STATE, 0);
+	result = guest_run(NULL);
+	unblock_virtual_nmis();
+	return result;
 }
 
 static const struct window_row nmi_window_off[] = { { { "nothing blocks", NO_WINDOW }, 0, 0, VMCALL_AT, 0 } };
