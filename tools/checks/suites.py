@@ -4,9 +4,13 @@ tables without a test."""
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from trapeze import ROOT, build_folder, image, matrix
+from trapeze.platforms import PLATFORMS, Machine
 from trapeze.records import read_records
 from trapeze.testing import FAILED, PASSED, SKIPPED, Job, Outcome
 
@@ -63,7 +67,36 @@ CHECKS = (
     SuiteCheck("bochs", "corei7_skylake_x"),
     SuiteCheck("bochs", "corei5_lynnfield_750"),
     SuiteCheck("bochs", "corei7_icelake_u"),
+    SuiteCheck("kvm-in-bochs", "corei7_skylake_x", "insn/vmxon/ vmcs/region/", seconds=120),
 )
+
+# What the suite's own test runs here; all tests take it several minutes.
+SELFTEST_TESTS = "insn/vmxon/ insn/vmptrld/ exit/unconditional/"
+
+
+def check_suite_itself(suite):
+    """make vmx-tests-selftest over a few tests."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools/suite.py"), suite, "--selftest", "--on", "bochs",
+         "--tests", SELFTEST_TESTS, "--seeds", "1"], cwd=ROOT, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return [Outcome(f"suite/{suite}/selftest", FAILED if done.returncode else PASSED,
+                    "\n".join(done.stdout.splitlines()[-12:]))]
+
+
+def check_disc(suite, firmware):
+    """make vmx-tests-iso: the disc starts by itself and takes its words. QEMU's CPU has no VT-x, so the
+    suite can only say so."""
+    name = f"suite/{suite}/iso-{firmware or 'bios'}"
+    with tempfile.TemporaryDirectory() as folder:
+        disc = Path(folder) / "suite.iso"
+        subprocess.run([sys.executable, str(ROOT / "tools/suite.py"), suite, "--iso", str(disc),
+                        "--words", "end=qemu"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        argv = PLATFORMS["tcg-amd"].machine_arguments(Machine(firmware=firmware), Path(folder) / "log")
+        done = subprocess.run([*argv, "-cdrom", str(disc)], stdin=subprocess.DEVNULL, timeout=90,
+                              stdout=subprocess.PIPE, text=True, errors="replace", check=False)
+    good = "has no VT-x" in done.stdout and "*** END failed" in done.stdout
+    return [Outcome(name, PASSED if good else FAILED, done.stdout[-800:])]
 
 
 def check_matrix(suite):
@@ -78,8 +111,11 @@ def check_matrix(suite):
 
 
 def jobs():
-    """A job for each run, and one for the matrix of each suite."""
-    suites = dict.fromkeys(check.suite for check in CHECKS)
-    return [*(Job(check.name, check.run, check.seconds) for check in CHECKS),
-            *(Job(f"suite/{suite}/matrix", lambda suite=suite: check_matrix(suite), 1)
-              for suite in suites)]
+    """A job for each run of a suite, and for each suite its matrix, its own test, and its disc."""
+    found = [Job(check.name, check.run, check.seconds) for check in CHECKS]
+    for suite in dict.fromkeys(check.suite for check in CHECKS):
+        found += [Job(f"suite/{suite}/matrix", partial(check_matrix, suite), 1),
+                  Job(f"suite/{suite}/selftest", partial(check_suite_itself, suite), 60),
+                  Job(f"suite/{suite}/iso-bios", partial(check_disc, suite, ""), 5),
+                  Job(f"suite/{suite}/iso-uefi", partial(check_disc, suite, "uefi"), 15)]
+    return found

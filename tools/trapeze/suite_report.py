@@ -19,6 +19,15 @@ def platform_name(platform):
     return platform.name.removesuffix(f"-{platform.vendor}")
 
 
+def default_model(platform):
+    """The CPU model that a platform takes when none is asked for; of an emulator around it, its."""
+    if hasattr(platform, "outer"):
+        return platform.model or default_model(platform.outer)
+    if platform.name.startswith("kvm"):
+        return "host"
+    return getattr(platform, "models", {}).get(platform.vendor, "default")
+
+
 def versions_of(name):
     """{program: version} of what a platform consists of."""
     found = {}
@@ -57,7 +66,7 @@ class Report:
     def __init__(self, suite, platform, model, records, selected, run, rows=None):
         self.suite, self.run = suite, run
         self.platform = platform_name(platform)
-        self.model = model or getattr(platform, "models", {}).get(platform.vendor, "default")
+        self.model = model or default_model(platform)
         self.records, self.selected = records, selected
         self.versions = versions_of(self.platform)
         self.selection = ""  # the patterns that chose the tests, "" for all

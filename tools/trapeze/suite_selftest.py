@@ -45,7 +45,7 @@ def unproven_rows(matrix, results):
     unproven, skipped = [], []
     for key, tests in matrix.tests.items():
         ran = {status[name] for name in tests if name in status}
-        if tests and not ran & {PASSED, KNOWN}:
+        if ran and not ran & {PASSED, KNOWN}:
             (skipped if ran <= {"skipped"} else unproven).append(key)
     return unproven, skipped
 
@@ -55,6 +55,7 @@ def judge_forged(report, matrix):
     forgeries, complaints = count_forgeries(report.run.results)
     unproven, skipped = unproven_rows(matrix, report.run.results)
     complaints += [f"no falsified test stands for {key}" for key in unproven]
+    complaints += report.complaints
     for result in report.run.results:
         if result.status == FAILED:
             complaints.append(f"{result.name}: {'; '.join(result.notes[:3]) or 'failed'}")
