@@ -4,9 +4,9 @@
 #include "runtime/harness.h"
 #include "runtime/segments.h"
 #include "spec/cpuid.h"
+#include "vmx-tests/ept.h"
 #include "vmx-tests/insn/instruction.h"
-
-#define CODE_MOV_CR0 { 0x0f, 0x22, 0xc0 } /* mov %rax, %cr0; mov %eax, %cr0 */
+#include "vmx-tests/needs.h"
 
 static outcome set_cr0(uint64_t value)
 {
@@ -38,11 +38,21 @@ TEST(fixed, cr0_pe_pg, "SDM Restrictions on VMX Operation",
 	return set_cr0(read_cr0() & ~(CR0_PE | CR0_PG));
 }
 
+static void nothing(void)
+{
+}
+
+/* A guest before, so that what follows does not hang on the tests before. */
+static bool run_guest(bool unrestricted)
+{
+	if (unrestricted)
+		ept_enable_unrestricted();
+	return guest_run(nothing) == EXIT(EXIT_REASON_VMCALL);
+}
+
 /* In compatibility mode, where leaving IA-32e mode would else be allowed. Should it be done, the next instruction
    goes back. */
-TEST(fixed, cr0_pg, "SDM Restrictions on VMX Operation",
-	"clearing CR0.PG in root operation, in compatibility mode: #GP(0)", FAULT(GP),
-	.covers = "msr:IA32_VMX_CR0_FIXED0")
+static outcome clear_pg(void)
 {
 	static const uint8_t code[] = { 0x0f, 0x22, 0xc0 /* mov %eax, %cr0 */, 0x0f, 0x22,
 		0xc1 /* mov %ecx, %cr0 */ };
@@ -51,6 +61,24 @@ TEST(fixed, cr0_pg, "SDM Restrictions on VMX Operation",
 	state.gpr[RAX] = read_cr0() & ~CR0_PG;
 	state.gpr[RCX] = read_cr0();
 	return host_execute(HOST_COMPATIBILITY, code, sizeof(code), &state, NULL);
+}
+
+TEST(fixed, cr0_pg, "SDM Restrictions on VMX Operation",
+	"clearing CR0.PG in root operation, in compatibility mode: #GP(0)", FAULT(GP),
+	.covers = "msr:IA32_VMX_CR0_FIXED0")
+{
+	if (!run_guest(false))
+		return test_error(__LINE__, "the guest did not run");
+	return clear_pg();
+}
+
+TEST(fixed, cr0_pg_after_unrestricted, "SDM Unrestricted Guests",
+	"an unrestricted guest frees CR0.PG for non-root operation only: #GP(0) in root operation after its exit", FAULT(GP),
+	.covers = "msr:IA32_VMX_CR0_FIXED0 control:PROC2_UNRESTRICTED_GUEST", .needs = NEEDS(&need_unrestricted))
+{
+	if (!run_guest(true))
+		return test_error(__LINE__, "the guest did not run");
+	return clear_pg();
 }
 
 TEST(fixed, cr0_pg_outside, "SDM Restrictions on VMX Operation",

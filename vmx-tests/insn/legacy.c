@@ -141,6 +141,10 @@ TEST(legacy, vmxon_unpaged, "SDM VMXON", "with CR0.PG = 0, which VMX operation d
 	return run_vmxon(LEGACY_UNPAGED);
 }
 
+static void nothing(void)
+{
+}
+
 /* mov %eax, %cr0 with CR0.PG = 0 in protected mode; mov %ecx, %cr0 behind it undoes it, should it be done. */
 TEST(legacy, cr0_pg, "SDM Restrictions on VMX Operation", "in root operation in protected mode clearing CR0.PG makes #GP(0)",
 	FAULT(GP), .covers = "msr:IA32_VMX_CR0_FIXED0")
@@ -148,6 +152,8 @@ TEST(legacy, cr0_pg, "SDM Restrictions on VMX Operation", "in root operation in 
 	static const uint8_t code[] = { 0x0f, 0x22, 0xc0, 0x0f, 0x22, 0xc1 };
 	struct legacy_state state = { .vmx = true };
 
+	if (guest_run(nothing) != EXIT(EXIT_REASON_VMCALL)) /* not an unrestricted one, as may have run before */
+		return test_error(__LINE__, "the guest did not run");
 	state.gpr[RAX] = (uint32_t)(read_cr0() & ~CR0_PG);
 	state.gpr[RCX] = (uint32_t)read_cr0();
 	return legacy_execute(LEGACY_PROTECTED, code, sizeof(code), &state, NULL);
