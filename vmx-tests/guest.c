@@ -148,6 +148,8 @@ void guest_reset(void)
 	unblock_nmis();
 	if (vmclear(vmx_address(vmx_region)) != OK || vmptrld(vmx_address(vmx_region)) != OK)
 		panic("the suite's VMCS cannot be made current");
+	vmclear(vmx_address(vmx_spare_region));
+	vmx_spare_region->revision = vmx_revision(); /* a shadow VMCS no longer */
 	launched = false;
 	write_zeroes();
 	write_controls();
