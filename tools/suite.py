@@ -18,7 +18,7 @@ from trapeze.boot import Boot
 from trapeze.platforms import Machine, choose
 from trapeze.records import patterns_of, read_records, select
 from trapeze.suite_progress import progress_for
-from trapeze.suite_report import Report
+from trapeze.suite_report import Report, errata_for
 from trapeze.suite_run import Runner, read_log
 
 
@@ -97,24 +97,25 @@ class Plan:
         arguments = self.arguments
         if self.platform is None:
             self.find_platform()
+        known = errata_for(arguments.suite, self.platform, arguments.model, self.records)
         words = f"{arguments.words} {words}".strip()
         print(f"{arguments.suite}: {len(self.selected)} tests on {self.platform.name} ({self.why})",
               *order, words, flush=True)
         with progress_for(len(self.selected)) as progress:
             runner = Runner(arguments.suite, self.platform, self.machine, progress, words,
-                            slowness)
+                            slowness, known.apply)
             together = [record for record in self.selected.values() if not record.alone]
             if together:
                 runner.run_together(self.patterns, len(together), order)
             for record in self.selected.values():
                 if record.alone:
                     runner.run_alone(record)
-        return self.report(runner.run)
+        return self.report(known, runner.run)
 
-    def report(self, suite_run):
-        """The Report of a run."""
-        report = Report(self.arguments.suite, self.platform, self.arguments.model, self.records,
-                        self.selected, suite_run, self.matrix.rows)
+    def report(self, known, suite_run):
+        """The Report of a run whose failures have met the errata."""
+        report = Report(self.platform, known, self.records, self.selected, suite_run,
+                        self.matrix.rows)
         report.selection = self.arguments.tests
         return report
 
@@ -151,7 +152,11 @@ def read_recorded(arguments):
     except OSError as error:
         raise HostError(f"{arguments.log}: {error.strerror}") from None
     plan.platform = RealMachine(arguments.on or "metal", plan.suite.cpu)
-    return publish(plan, plan.report(read_log(lines, len(plan.selected))))
+    known = errata_for(arguments.suite, plan.platform, arguments.model, plan.records)
+    recorded = read_log(lines, len(plan.selected))
+    for result in recorded.results:
+        known.apply(result)
+    return publish(plan, plan.report(known, recorded))
 
 
 def write_iso(arguments):

@@ -70,7 +70,8 @@ def judge(text, status, differences=(), came="", version="2.7", model="corei7_sk
     """(result, errata) of a test a/x that ended so."""
     found = errata.Errata(errata.parse(text, "f"), "vmx-tests", {"bochs": version}, model)
     result = TestResult("a/x", status, differences=list(differences), came=came)
-    found.apply([result], {"a/x": None})
+    found.find_orphans({"a/x": None})
+    found.apply(result)
     return result, found
 
 

@@ -43,7 +43,8 @@ def report(monkeypatch, tmp_path):
         run = SuiteRun(list(results), [("cpu", "GenuineIntel signature 0x50654")], list(complaints),
                        checks, 1, seconds=2.345)
         names = selected or [one.name for one in results]
-        return suite_report.Report("vmx-tests", Platform, "", RECORDS,
+        known = suite_report.errata_for("vmx-tests", Platform, "", RECORDS)
+        return suite_report.Report(Platform, known, RECORDS,
                                    {name: RECORDS[name] for name in names}, run, ROWS)
     return make
 

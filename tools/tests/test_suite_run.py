@@ -165,6 +165,20 @@ def test_machine_that_always_ends_does_not_run_for_ever(monkeypatch):
     assert len(found.results) == 40 and "59 tests were not reached" in found.complaints[0]
 
 
+def test_known_failures_are_known_at_once(monkeypatch, capsys):
+    lines = [*HEAD, "1..1", "# run a/x", "# expected OK, came RESET", "not ok 1 a/x",
+             "# totals: 0 passed, 1 failed, 0 errors, 0 skipped, 1 checks"]
+    FakeSession.boots = [(lines, verdict.FAILED, "status 1")]
+    monkeypatch.setattr(suite_run, "Session", FakeSession)
+
+    def judge(result):
+        result.status = "known"
+
+    runner = suite_run.Runner("vmx-tests", FakePlatform, Machine(), PlainProgress(1), judge=judge)
+    runner.run_together(["*"], 1)
+    assert capsys.readouterr().out == "[1/1] 0 failed, 1 known\n"
+
+
 ALONE = Record("a/alone/end", "", "", "SHUTDOWN")
 
 

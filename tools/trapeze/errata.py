@@ -129,20 +129,20 @@ class Errata:
                         if entry.is_for(model) and not listed(entry.fixed, versions)]
         self.complaints, self.warnings = [], []
 
-    def apply(self, results, records):
-        """Makes listed failures known ones, and complains about entries that are not true."""
+    def find_orphans(self, records):
+        """Complains about entries that match no test."""
         for entry in self.all:
             if not any(fnmatchcase(name, entry.test) for name in records):
                 self.complaints.append(f"{entry.place}: no test matches {entry.test}")
-        for result in results:
-            entries = [entry for entry in self.entries if fnmatchcase(result.name, entry.test)]
-            if not entries:
-                continue
-            if result.status == PASSED:
-                for entry in entries:
-                    self.complain_about(entry, f"{result.name} passes")
-            elif result.status in (FAILED, ERROR):
-                self.judge(result, entries)
+
+    def apply(self, result):
+        """Makes a listed failure a known one, and complains when an entry is not true."""
+        entries = [entry for entry in self.entries if fnmatchcase(result.name, entry.test)]
+        if result.status == PASSED:
+            for entry in entries:
+                self.complain_about(entry, f"{result.name} passes")
+        elif entries and result.status in (FAILED, ERROR):
+            self.judge(result, entries)
 
     def complain_about(self, entry, what):
         """An entry is not true: an error in a version that it lists, else worth a word."""

@@ -4,7 +4,7 @@ import contextlib
 import sys
 import time
 
-from .suite_log import ERROR, FAILED
+from .suite_log import ERROR, FAILED, KNOWN
 
 EVERY = 5  # seconds between two lines that only say how far it is
 
@@ -23,7 +23,7 @@ class PlainProgress:
     """Lines: each failure as it comes, and now and then how far it is."""
 
     def __init__(self, total):
-        self.total, self.done, self.bad = total, 0, 0
+        self.total, self.done, self.bad, self.known = total, 0, 0, 0
         self.spoke = time.monotonic()
 
     def __enter__(self):
@@ -42,17 +42,23 @@ class PlainProgress:
             self.bad += 1
             for line in describe(result):
                 self.say(line)
+        self.known += result.status == KNOWN
         self.show()
 
     def say(self, line):
         """A line that stays."""
         print(line, flush=True)
 
+    def counts(self):
+        """What is not as it should be, in words."""
+        known = f", {self.known} known" if self.known else ""
+        return f"{self.bad} failed{known}"
+
     def show(self):
         """How far it is."""
         if time.monotonic() - self.spoke >= EVERY or self.done == self.total:
             self.spoke = time.monotonic()
-            self.say(f"[{self.done:>{len(str(self.total))}}/{self.total}] {self.bad} failed")
+            self.say(f"[{self.done:>{len(str(self.total))}}/{self.total}] {self.counts()}")
 
 
 class RichProgress(PlainProgress):
@@ -76,6 +82,7 @@ class RichProgress(PlainProgress):
 
     def start(self, name):
         self.running = name
+        self.known += result.status == KNOWN
         self.show()
 
     def say(self, line):
@@ -83,8 +90,8 @@ class RichProgress(PlainProgress):
                                style="red" if line.startswith(("failed", "error")) else None)
 
     def show(self):
-        bad = f"{self.bad} failed  " if self.bad else ""
-        self.bar.update(self.task, completed=self.done, description=bad + self.running)
+        self.bar.update(self.task, completed=self.done,
+                        description=f"{self.counts()}  {self.running}")
 
 
 def progress_for(total):

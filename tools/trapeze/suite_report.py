@@ -42,6 +42,15 @@ def versions_of(name):
     return found
 
 
+def errata_for(suite, platform, model, records):
+    """The errata that speak of a run, which make its failures known ones."""
+    name = platform_name(platform)
+    entries = errata.read(ERRATA_FILES.get(name, name))
+    known = errata.Errata(entries, suite, versions_of(name), model or default_model(platform))
+    known.find_orphans(records)
+    return known
+
+
 class Names:
     """Numbers in outcomes, by their names in the manual's tables."""
 
@@ -61,20 +70,16 @@ class Names:
 
 
 class Report:
-    """One run of a suite on one platform."""
+    """One run of a suite on one platform; `known` has been applied to its results."""
 
-    def __init__(self, suite, platform, model, records, selected, run, rows=None):
-        self.suite, self.run = suite, run
+    def __init__(self, platform, known, records, selected, run, rows=None):
+        self.suite, self.run = known.suite, run
         self.platform = platform_name(platform)
-        self.model = model or default_model(platform)
+        self.model, self.versions = known.model, known.versions
         self.records, self.selected = records, selected
-        self.versions = versions_of(self.platform)
         self.selection = ""  # the patterns that chose the tests, "" for all
         self.when = datetime.now(timezone.utc)
         self.names = Names(rows or {})
-        known = errata.Errata(errata.read(ERRATA_FILES.get(self.platform, self.platform)), suite, self.versions,
-                              self.model)
-        known.apply(run.results, records)
         self.warnings = known.warnings
         self.complaints = run.complaints + self.missing() + known.complaints
 

@@ -68,13 +68,20 @@ def how_it_ended(reader, result):
 class Runner:
     """Boots a suite's image until each of the selected records has its result."""
 
-    def __init__(self, suite, platform, machine, progress, words="", slowness=1):
+    def __init__(self, suite, platform, machine, progress, words="", slowness=1,
+                 judge=lambda result: None):
         self.suite, self.platform, self.machine = suite, platform, machine
         self.progress = progress
+        self.judge = judge  # called with each result before it is shown: it may be a known failure
         self.words = words
         start = getattr(platform, "patience", 0)  # what the platform needs before the image starts
         self.patience = BOOT_PATIENCE + start, TEST_PATIENCE * (4 if start else 1) * slowness
         self.run = SuiteRun()
+
+    def end(self, result):
+        """A test has its result."""
+        self.judge(result)
+        self.progress.end(result)
 
     def log_name(self):
         """Of this boot, so that runs on several models do not share a log."""
@@ -93,7 +100,7 @@ class Runner:
             running = reader.running
             result = reader.feed(line)
             if result:
-                self.progress.end(result)
+                self.end(result)
             elif reader.running and reader.running != running:
                 self.progress.start(reader.running)
 
@@ -121,7 +128,7 @@ class Runner:
             broken = reader.running
             if broken:
                 came = how_it_ended(reader, result)
-                self.progress.end(reader.broke(came, f"{came}: {result}"))
+                self.end(reader.broke(came, f"{came}: {result}"))
             self.run.results += reader.results
             done += len(reader.results)
             if done >= planned or not broken:
@@ -137,7 +144,7 @@ class Runner:
         reader, result = self.boot([f"tests={record.name}"])
         if reader.running == record.name:
             self.run.results.append(self.judge_end(record, reader, result))
-            self.progress.end(self.run.results[-1])
+            self.end(self.run.results[-1])
         elif reader.results:
             self.run.results += reader.results
         else:
