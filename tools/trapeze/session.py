@@ -81,6 +81,8 @@ class Session:
         self.platform, self.boot, self.machine = platform, boot, machine
         self.limit = limit
         self.watch = watch
+        # A kernel around the image leaves more slowly, too.
+        self.leave_limit = AFTER_VERDICT + getattr(platform, "patience", 0) // 10
         self.terminal = terminal
         logs = build_folder() / "logs"
         logs.mkdir(parents=True, exist_ok=True)
@@ -143,7 +145,7 @@ class Session:
             if data:
                 self.show(data)
                 if self.console.last_is(END_LINE):
-                    deadline = min(deadline, time.monotonic() + AFTER_VERDICT)
+                    deadline = min(deadline, time.monotonic() + self.leave_limit)
             elif serial.reader in ready:
                 time.sleep(0.005)  # the other side is closed: wait for the process to end
             self.overtime = self.check_time(deadline)
@@ -167,7 +169,7 @@ class Session:
             return "the machine did not react to Ctrl-A x"
         if time.monotonic() > deadline:
             if self.console.last_is(END_LINE):
-                return f"the emulator went on {AFTER_VERDICT} s after the verdict"
+                return f"the emulator went on {self.leave_limit} s after the verdict"
             return f"no end after {self.limit:g} s"
         return self.watch() if self.watch else ""
 
