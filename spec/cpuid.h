@@ -37,6 +37,7 @@
 #define CPUID_1_ECX_TSC_DEADLINE BIT(24)
 #define CPUID_1_ECX_XSAVE	 BIT(26)
 #define CPUID_1_ECX_OSXSAVE	 BIT(27)
+#define CPUID_1_ECX_RDRAND	 BIT(30)
 #define CPUID_1_ECX_HYPERVISOR	 BIT(31)
 #define CPUID_1_EDX_FPU		 BIT(0)
 #define CPUID_1_EDX_VME		 BIT(1)
@@ -63,6 +64,7 @@
 #define CPUID_7_EBX_SMEP       BIT(7)
 #define CPUID_7_EBX_INVPCID    BIT(10)
 #define CPUID_7_EBX_MPX	       BIT(14)
+#define CPUID_7_EBX_RDSEED     BIT(18)
 #define CPUID_7_EBX_SMAP       BIT(20)
 #define CPUID_7_EBX_PT	       BIT(25)
 #define CPUID_7_ECX_UMIP       BIT(2)
@@ -77,6 +79,7 @@
 #define CPUID_7_ECX_SGX_LC     BIT(30)
 #define CPUID_7_ECX_PKS	       BIT(31)
 #define CPUID_7_EDX_UINTR      BIT(5)
+#define CPUID_7_EDX_PCONFIG    BIT(18)
 #define CPUID_7_EDX_CET_IBT    BIT(20)
 #define CPUID_7_EDX_MSRS       (BITS(31, 26) | BIT(13) | BIT(18)) /* features that come with MSRs */
 

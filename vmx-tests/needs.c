@@ -2,6 +2,7 @@
 #include "vmx-tests/needs.h"
 
 #include "runtime/acpi.h"
+#include "spec/apic.h"
 #include "spec/cpuid.h"
 #include "vmx-tests/ept.h"
 
@@ -122,6 +123,18 @@ static bool has_xss(void)
 static bool has_stores_lma(void)
 {
 	return rdmsr(MSR_IA32_VMX_MISC) & VMX_MISC_STORES_LMA;
+}
+
+static bool has_xapic_mode(void)
+{
+	return !(rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_X2APIC);
+}
+
+static bool has_perf_global_ctrl(void)
+{
+	uint64_t value;
+
+	return rdmsr_safe(MSR_IA32_PERF_GLOBAL_CTRL, &value) == 0;
 }
 
 #define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };

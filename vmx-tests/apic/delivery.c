@@ -227,7 +227,7 @@ TEST(delivery, other_ipi_by_icr, "SDM APIC-Write Emulation",
 	return result;
 }
 
-TEST(delivery, wakes_hlt, "SDM Evaluation of Pending Virtual Interrupts",
+TEST(delivery, wakes_hlt, "SDM Virtual-Interrupt Delivery",
 	"a virtual interrupt ends the HLT activity state", ENDS, .needs = NEEDS_DELIVERY,
 	.covers = COVERS)
 {

@@ -73,40 +73,41 @@ struct cpuid_row {
 	enum vmx_control_index control;
 	uint32_t leaf, subleaf;
 	char part; /* of "abcd": EAX to EDX */
-	unsigned int bit;
+	uint64_t bit;
 };
 
-#define ABOUT(word, name, leaf, subleaf, part, bit)                                                \
-	{ { #word "_" #name, OK }, CONTROL_##word##_##name, leaf, subleaf, part, bit }
+#define ABOUT(word, name, ...) { { #word "_" #name, OK }, CONTROL_##word##_##name, __VA_ARGS__ }
+#define LEAF_1	    CPUID_FEATURES, 0
+#define LEAF_7	    CPUID_STRUCTURED, 0
 
 static const struct cpuid_row features[] = {
-	ABOUT(PROC2, ENABLE_RDTSCP, 0x80000001, 0, 'd', 27),
-	ABOUT(PROC2, ENABLE_INVPCID, 7, 0, 'b', 10),
-	ABOUT(PROC2, ENABLE_XSAVES, 13, 1, 'a', 3),
-	ABOUT(PROC2, RDRAND_EXITING, 1, 0, 'c', 30),
-	ABOUT(PROC2, RDSEED_EXITING, 7, 0, 'b', 18),
-	ABOUT(PROC2, ENCLS_EXITING, 7, 0, 'b', 2),
-	ABOUT(PROC2, ENCLV_EXITING, 7, 0, 'b', 2),
-	ABOUT(PROC2, ENABLE_USER_WAIT_PAUSE, 7, 0, 'c', 5),
-	ABOUT(PROC2, ENABLE_PCONFIG, 7, 0, 'd', 18),
-	ABOUT(PROC2, PASID_TRANSLATION, 7, 0, 'c', 29),
-	ABOUT(PROC2, CONCEAL_VMX_FROM_PT, 7, 0, 'b', 25),
-	ABOUT(PROC, MONITOR_EXITING, 1, 0, 'c', 3),
-	ABOUT(VM_ENTRY, LOAD_BNDCFGS, 7, 0, 'b', 14),
-	ABOUT(VM_ENTRY, LOAD_CET_STATE, 7, 0, 'c', 7),
-	ABOUT(VM_ENTRY, LOAD_PKRS, 7, 0, 'c', 31),
-	ABOUT(VM_ENTRY, LOAD_RTIT_CTL, 7, 0, 'b', 25),
-	ABOUT(VM_EXIT, CLEAR_RTIT_CTL, 7, 0, 'b', 25),
-	ABOUT(VM_EXIT, LOAD_CET_STATE, 7, 0, 'c', 7),
-	ABOUT(VM_EXIT, LOAD_PKRS, 7, 0, 'c', 31),
-	ABOUT(VM_EXIT, CLEAR_BNDCFGS, 7, 0, 'b', 14),
+	ABOUT(PROC2, ENABLE_RDTSCP, CPUID_EXT_FEATURES, 0, 'd', CPUID_EXT_EDX_RDTSCP),
+	ABOUT(PROC2, ENABLE_INVPCID, LEAF_7, 'b', CPUID_7_EBX_INVPCID),
+	ABOUT(PROC2, ENABLE_XSAVES, CPUID_XSAVE, 1, 'a', CPUID_D1_EAX_XSAVES),
+	ABOUT(PROC2, RDRAND_EXITING, LEAF_1, 'c', CPUID_1_ECX_RDRAND),
+	ABOUT(PROC2, RDSEED_EXITING, LEAF_7, 'b', CPUID_7_EBX_RDSEED),
+	ABOUT(PROC2, ENCLS_EXITING, LEAF_7, 'b', CPUID_7_EBX_SGX),
+	ABOUT(PROC2, ENCLV_EXITING, LEAF_7, 'b', CPUID_7_EBX_SGX),
+	ABOUT(PROC2, ENABLE_USER_WAIT_PAUSE, LEAF_7, 'c', CPUID_7_ECX_WAITPKG),
+	ABOUT(PROC2, ENABLE_PCONFIG, LEAF_7, 'd', CPUID_7_EDX_PCONFIG),
+	ABOUT(PROC2, PASID_TRANSLATION, LEAF_7, 'c', CPUID_7_ECX_ENQCMD),
+	ABOUT(PROC2, CONCEAL_VMX_FROM_PT, LEAF_7, 'b', CPUID_7_EBX_PT),
+	ABOUT(PROC, MONITOR_EXITING, LEAF_1, 'c', CPUID_1_ECX_MONITOR),
+	ABOUT(VM_ENTRY, LOAD_BNDCFGS, LEAF_7, 'b', CPUID_7_EBX_MPX),
+	ABOUT(VM_ENTRY, LOAD_CET_STATE, LEAF_7, 'c', CPUID_7_ECX_CET_SS),
+	ABOUT(VM_ENTRY, LOAD_PKRS, LEAF_7, 'c', CPUID_7_ECX_PKS),
+	ABOUT(VM_ENTRY, LOAD_RTIT_CTL, LEAF_7, 'b', CPUID_7_EBX_PT),
+	ABOUT(VM_EXIT, CLEAR_RTIT_CTL, LEAF_7, 'b', CPUID_7_EBX_PT),
+	ABOUT(VM_EXIT, LOAD_CET_STATE, LEAF_7, 'c', CPUID_7_ECX_CET_SS),
+	ABOUT(VM_EXIT, LOAD_PKRS, LEAF_7, 'c', CPUID_7_ECX_PKS),
+	ABOUT(VM_EXIT, CLEAR_BNDCFGS, LEAF_7, 'b', CPUID_7_EBX_MPX),
 };
 
 static uint32_t cpuid_part(const struct cpuid_row *row)
 {
 	struct cpuid id;
 
-	if (cpuid(row->leaf & 0x80000000, 0).eax < row->leaf)
+	if (cpuid(row->leaf & CPUID_EXT_MAX, 0).eax < row->leaf)
 		return 0;
 	id = cpuid(row->leaf, row->subleaf);
 	return row->part == 'a' ? id.eax : row->part == 'b' ? id.ebx : row->part == 'c' ? id.ecx : id.edx;
@@ -117,7 +118,7 @@ SWEEP(feature_set, cpuid, "SDM Definitions of VM-Execution Control Fields",
 	.covers = "msr:IA32_VMX_PROCBASED_CTLS2 msr:IA32_VMX_ENTRY_CTLS msr:IA32_VMX_EXIT_CTLS")
 {
 	const struct cpuid_row *row = TEST_ROW(struct cpuid_row);
-	bool reported = cpuid_part(row) & BIT(row->bit);
+	bool reported = cpuid_part(row) & row->bit;
 
 	CHECK(test_observe(!offers(row->control) || reported));
 	return OK;

@@ -184,20 +184,24 @@ static outcome check_launch_state(void)
 }
 
 /* An exit loads registers of the host's with whatever the row has put into the host-state area: these MSRs
-   and the descriptor-table registers are mended at once. */
+   and the control and descriptor-table registers are mended at once. */
 static const uint32_t host_msrs[] = { MSR_IA32_GS_BASE, MSR_IA32_FS_BASE, MSR_IA32_EFER, MSR_IA32_PAT,
 	MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP };
 
 static outcome enter_mended(bool bare)
 {
 	struct descriptor_table gdtr = read_gdtr(), idtr = read_idtr();
-	uint64_t values[ARRAY_SIZE(host_msrs)];
+	uint64_t cr0 = read_cr0(), cr4 = read_cr4(), values[ARRAY_SIZE(host_msrs)];
 	outcome result;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(host_msrs); i++)
 		values[i] = rdmsr(host_msrs[i]);
 	result = bare ? VMX_INSTRUCTION("vmlaunch", "i"(0)) : guest_enter();
+	if (read_cr4() != cr4)
+		write_cr4(cr4);
+	if (read_cr0() != cr0)
+		write_cr0(cr0);
 	write_gdtr(gdtr);
 	write_idtr(idtr);
 	for (i = 0; i < ARRAY_SIZE(host_msrs); i++)

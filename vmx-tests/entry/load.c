@@ -258,7 +258,7 @@ static bool has_perf_global_ctrl(void)
 	return rdmsr_safe(MSR_IA32_PERF_GLOBAL_CTRL, &value) == 0;
 }
 
-static const struct test_need need_perf_global_ctrl = { "RDMSR of IA32_PERF_GLOBAL_CTRL is #GP", has_perf_global_ctrl };
+static const struct test_need need_perf_global_ctrl_msr = { "RDMSR of IA32_PERF_GLOBAL_CTRL is #GP", has_perf_global_ctrl };
 
 #define LBR BIT(0)
 
@@ -313,7 +313,7 @@ static outcome load_controlled(uint32_t field, uint32_t msr, uint64_t entry, uin
 
 TEST(load, perf_global_ctrl, TITLE_REGISTERS, "with \"load IA32_PERF_GLOBAL_CTRL\" the MSR is loaded",
 	EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_PROC_MSR_BITMAPS, &need_VM_ENTRY_LOAD_PERF_GLOBAL_CTRL, &need_perf_global_ctrl),
+	.needs = NEEDS(&need_PROC_MSR_BITMAPS, &need_VM_ENTRY_LOAD_PERF_GLOBAL_CTRL, &need_perf_global_ctrl_msr),
 	.covers = "control:VM_ENTRY_LOAD_PERF_GLOBAL_CTRL field:GUEST_IA32_PERF_GLOBAL_CTRL msr:IA32_PERF_GLOBAL_CTRL")
 {
 	return load_controlled(VMCS_GUEST_IA32_PERF_GLOBAL_CTRL, MSR_IA32_PERF_GLOBAL_CTRL,

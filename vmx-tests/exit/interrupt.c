@@ -111,8 +111,7 @@ static outcome run_acknowledged(const struct interrupt_row *row)
 	outcome result = run_pending(row, VM_EXIT_ACKNOWLEDGE_INTERRUPT);
 	unsigned int pending;
 
-	if (result == row->row.expected)
-		interrupt_end();
+	interrupt_end();
 	pending = interrupt_drain();
 	if (result != row->row.expected)
 		return result;

@@ -152,6 +152,30 @@ SWEEP(mode, root_compatibility_user, "SDM VMX Instruction Reference",
 	return run_row(HOST_COMPATIBILITY_USER);
 }
 
+/* An operand that nothing is mapped at: its fault would come if the instruction looked at it. */
+#define UNMAPPED ((void *)(uintptr_t)BIT(40))
+
+SWEEP(mode, root_user_unmapped, "SDM VMX Instruction Reference",
+	"the check of the CPL comes before the access to the operand", root_user, COVERS_ALL)
+{
+	enum instruction instruction = TEST_ROW(struct mode_row)->instruction;
+
+	if (!instruction_available(instruction))
+		return TEST_ROW(struct mode_row)->row.expected;
+	return instruction_run_in(HOST_64BIT_USER, instruction, UNMAPPED, instruction_good_value(instruction));
+}
+
+SWEEP(mode, outside_unmapped, "SDM VMX Instruction Reference",
+	"outside VMX operation #UD comes before the access to the operand", outside, COVERS_ALL)
+{
+	enum instruction instruction = TEST_ROW(struct mode_row)->instruction;
+
+	if (!instruction_available(instruction))
+		return TEST_ROW(struct mode_row)->row.expected;
+	vmx_leave_operation();
+	return instruction_run(instruction, UNMAPPED, instruction_good_value(instruction));
+}
+
 TEST(mode, vmxon_outside_user, "SDM VMXON", "outside VMX operation at CPL 3: #GP(0)", FAULT(GP),
 	.covers = "insn:VMXON")
 {

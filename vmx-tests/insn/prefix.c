@@ -3,6 +3,7 @@
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "runtime/string.h"
+#include "spec/cpuid.h"
 #include "vmx-tests/ept.h"
 #include "vmx-tests/insn/instruction.h"
 #include "vmx-tests/insn/needs.h"
@@ -149,7 +150,7 @@ SWEEP(prefix, register_operand, "SDM VMX Instruction Reference",
 
 static bool lacks_rdrand(void)
 {
-	return !(cpuid(1, 0).ecx & BIT(30));
+	return !(cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_RDRAND);
 }
 static const struct test_need need_no_rdrand = { "RDRAND (CPUID.1:ECX bit 30) has that encoding", lacks_rdrand };
 
@@ -167,7 +168,7 @@ SWEEP(prefix, register_operand_rdrand, "SDM VMX Instruction Reference",
 
 static bool lacks_rdseed(void)
 {
-	return !(cpuid(7, 0).ebx & BIT(18));
+	return !(cpuid(CPUID_STRUCTURED, 0).ebx & CPUID_7_EBX_RDSEED);
 }
 static const struct test_need need_no_rdseed = { "RDSEED (CPUID.7:EBX bit 18) has that encoding", lacks_rdseed };
 
@@ -184,7 +185,7 @@ SWEEP(prefix, register_operand_rdseed, "SDM VMPTRST",
 
 static bool lacks_uintr(void)
 {
-	return !(cpuid(7, 0).edx & BIT(5));
+	return !(cpuid(CPUID_STRUCTURED, 0).edx & CPUID_7_EDX_UINTR);
 }
 static const struct test_need need_no_uintr = { "SENDUIPI (CPUID.7:EDX bit 5) has that encoding", lacks_uintr };
 

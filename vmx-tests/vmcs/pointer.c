@@ -203,3 +203,57 @@ TEST(pointer, exit_information, "SDM Software Use of Virtual-Machine Control Str
 	CHECK_EQUAL(field_read(VMCS_EXIT_REASON), EXIT_REASON_ENTRY_FAILURE_GUEST_STATE | EXIT_REASON_ENTRY_FAILURE);
 	return OK;
 }
+
+/* Each of them fails, for a reason of its own. */
+static bool fail_all(void)
+{
+	uint64_t value;
+
+	return vmxon(vmx_address(vmx_on_region)) == FAIL_VALID(VMX_ERROR_VMXON_IN_ROOT) &&
+		vmclear(vmx_address(vmx_on_region)) == FAIL_VALID(VMX_ERROR_VMCLEAR_VMXON_POINTER) &&
+		vmclear(1) == FAIL_VALID(VMX_ERROR_VMCLEAR_ADDRESS) &&
+		vmptrld(vmx_address(vmx_on_region)) == FAIL_VALID(VMX_ERROR_VMPTRLD_VMXON_POINTER) &&
+		vmptrld(1) == FAIL_VALID(VMX_ERROR_VMPTRLD_ADDRESS) &&
+		vmread(UINT32_MAX, &value) == FAIL_VALID(VMX_ERROR_UNSUPPORTED_COMPONENT) &&
+		vmwrite(UINT32_MAX, 0) == FAIL_VALID(VMX_ERROR_UNSUPPORTED_COMPONENT);
+}
+
+TEST(pointer, failures_keep_fields, "SDM Conventions",
+	"VMfailValid writes the VM-instruction error and no other field", OK, .covers = "field:* field:VM_INSTRUCTION_ERROR")
+{
+	fill(2);
+	if (!fail_all())
+		return test_error(__LINE__, "an instruction did not fail");
+	return compare(2);
+}
+
+TEST(pointer, fail_invalid_keeps_error, "SDM Conventions",
+	"VMfailInvalid leaves the VM-instruction error of a VMCS that is active, but not current", OK,
+	.covers = "field:VM_INSTRUCTION_ERROR")
+{
+	uint64_t value;
+
+	several_prepare();
+	several_load(0);
+	if (vmclear(1) != FAIL_VALID(VMX_ERROR_VMCLEAR_ADDRESS))
+		return test_error(__LINE__, "VMCLEAR did not fail");
+	several_load(1);
+	vmclear(vmx_address(several_region(1)));
+	if (vmread(UINT32_MAX, &value) != FAIL_INVALID || vmptrld(1) != FAIL_INVALID)
+		return test_mismatch(__LINE__, "not VMfailInvalid");
+	several_load(0);
+	CHECK_EQUAL(field_read(VMCS_VM_INSTRUCTION_ERROR), VMX_ERROR_VMCLEAR_ADDRESS);
+	return OK;
+}
+
+TEST(pointer, error_follows_last, "SDM VM-Instruction Error Field", "each failure replaces the error of the one before", OK,
+	.covers = "field:VM_INSTRUCTION_ERROR")
+{
+	if (vmclear(1) != FAIL_VALID(VMX_ERROR_VMCLEAR_ADDRESS))
+		return test_error(__LINE__, "VMCLEAR did not fail");
+	CHECK_EQUAL(field_read(VMCS_VM_INSTRUCTION_ERROR), VMX_ERROR_VMCLEAR_ADDRESS);
+	if (vmptrld(1) != FAIL_VALID(VMX_ERROR_VMPTRLD_ADDRESS))
+		return test_error(__LINE__, "VMPTRLD did not fail");
+	CHECK_EQUAL(field_read(VMCS_VM_INSTRUCTION_ERROR), VMX_ERROR_VMPTRLD_ADDRESS);
+	return OK;
+}
