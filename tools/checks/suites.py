@@ -81,7 +81,6 @@ CHECKS = (
     SuiteCheck("bochs", "corei7_skylake_x"),
     SuiteCheck("bochs", "corei5_lynnfield_750"),
     SuiteCheck("bochs", "corei7_icelake_u"),
-    SuiteCheck("kvm-in-bochs", "corei7_skylake_x", "insn/vmxon/ vmcs/region/", seconds=120),
 )
 
 # What the suite's own test runs here; all tests take it several minutes.
