@@ -12,6 +12,7 @@
 #define NMI_EVENT    (INTERRUPTION_VALID | VECTOR_NMI | FIELD_PUT(INTERRUPTION_NMI, INTERRUPTION_TYPE))
 
 GUEST64(nmi_nop, "nop; nop");
+GUEST64(nmi_ud, "ud2");
 
 static volatile unsigned int received; /* NMIs that the host's IDT got */
 
@@ -100,13 +101,12 @@ TEST(nmi, blocked_after_exit, "SDM Updating Non-Register State", "after the exit
 TEST(nmi, not_blocked_after_others, "SDM Updating Non-Register State",
 	"after another exit the host has NMIs blocked no more than before it", OK, .covers = COVERS)
 {
-	trap_handler *before = trap_set_handler(VECTOR_NMI, count_nmi);
+	trap_handler *before;
 
 	set_nmi_controls(true, false);
-	field_write(VMCS_EXCEPTION_BITMAP, UINT32_MAX);
-	guest_set_code(NULL); /* no such function: #PF or #UD, an exit with reason 0 as well */
 	received = 0;
-	guest_enter();
+	CHECK_EQUAL(exit_run((struct guest_code)CODE_OF(nmi_ud)), FAULT(UD)); /* an exit with reason 0 as well */
+	before = trap_set_handler(VECTOR_NMI, count_nmi);
 	apic_send_nmi(apic_id());
 	trap_set_handler(VECTOR_NMI, before);
 	CHECK_EQUAL(test_observe(received), 1);
