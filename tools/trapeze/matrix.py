@@ -1,9 +1,10 @@
 """The rows of the manuals' tables in spec/ against the tests that say they cover them."""
 
+from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from subprocess import run
 from pathlib import Path
+from subprocess import run
 
 from . import ROOT, HostError, build_folder
 
@@ -70,6 +71,7 @@ class Matrix:
         for record in records.values():
             for word in record.covers:
                 self.add(record.name, word, kinds)
+        self.put_specific_first()
         for pattern, reason, place in reasons:
             self.excuse(pattern, reason, place)
 
@@ -86,6 +88,12 @@ class Matrix:
             for key in matched:
                 if test not in self.tests[key]:
                     self.tests[key].append(test)
+
+    def put_specific_first(self):
+        """Of a row's tests, those that cover few rows tell most about it."""
+        breadth = Counter(name for tests in self.tests.values() for name in tests)
+        for tests in self.tests.values():
+            tests.sort(key=lambda name: breadth[name])
 
     def excuse(self, pattern, reason, place):
         """A reason why rows have no test; it must be one for a row that has none."""
