@@ -1,4 +1,5 @@
-/* The tests of the tests: answers of the CPU falsified on their way to a test. Used by harness.c only. */
+/* The tests of the tests: answers of the CPU falsified on their way to a test. Used by harness.c, and by tests
+   that repeat themselves, or read a lot before they ask the CPU. */
 #ifndef RUNTIME_HARNESS_FORGE_H
 #define RUNTIME_HARNESS_FORGE_H
 

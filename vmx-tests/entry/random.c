@@ -309,7 +309,9 @@ static outcome try_mutation(enum check_start start, unsigned int number, unsigne
 		return OK;
 	}
 	(*tried)++;
+	harness_forge_observe(true);
 	result = check_enter();
+	harness_forge_observe(false);
 	if (!agrees(&judgement, result)) {
 		before = judgement;
 		if (!is_explained(&judgement, result))
@@ -329,6 +331,7 @@ static outcome try_mutations(enum check_start start)
 	unsigned int tried = 0, number = 0, wanted = harness_forge_on() ? MUTATIONS_FORGED : MUTATIONS_PER_STATE;
 	outcome result = OK;
 
+	harness_forge_observe(false); /* a lie about the good state would be entered, too */
 	seed_random(start);
 	begin(start);
 	while (tried < wanted && result == OK)
