@@ -178,4 +178,5 @@ def test_other_files_do_not_disturb(report):
     folder = report(*GOOD).write()
     (folder / "vmx-tests-broken.json").write_text("{")
     (folder / "vmx-tests-other.json").write_text(json.dumps({"suite": "x"}))
+    (folder / "vmx-tests-old.json").write_text(json.dumps({"suite": "vmx-tests", "results": [1]}))
     assert len(suite_html.read_runs("vmx-tests", folder)) == 1

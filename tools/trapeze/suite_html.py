@@ -10,6 +10,9 @@ from .suite_files import write
 
 SYMBOLS = {"passed": "✓", "failed": "✗", "known": "≈", "error": "!", "skipped": "–", "untested": "∅"}
 WORST_FIRST = ("error", "failed", "known", "passed", "skipped")
+KEYS = {"platform", "model", "status", "versions", "when", "seed", "selection", "boots", "complaints",
+        "warnings", "fingerprint", "tests", "checks", "passed", "failed", "known", "errors", "skipped",
+        "seconds"}  # a report of another version of ours may lack some, and is left out
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -110,9 +113,8 @@ def read_runs(suite, folder):
     for file in sorted(Path(folder).glob(f"{suite}-*.json")):
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
-            data["page"] = file.with_suffix(".html").name
-            if data["suite"] == suite and data["results"]:
-                runs.append(data)
+            if data["suite"] == suite and data["results"] and KEYS <= data.keys():
+                runs.append({**data, "page": file.with_suffix(".html").name})
         except (ValueError, KeyError, TypeError):
             continue
     return runs
