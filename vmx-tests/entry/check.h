@@ -216,13 +216,14 @@ outcome check_enter(void);
    it, with needs of its own. The file defines TITLE, the section's title, and GROUP. */
 #define NEEDS_ALSO(...) NEEDS(&need_preemption_timer, ##__VA_ARGS__)
 #define CHECK_SWEEP(...) SWEEP(__VA_ARGS__) /* expands its arguments first */
-#define CHECK_TEST_AS(name, id, needs_, ...)                                                       \
+#define CHECK_TEST_COVERS(name, id, covers_, needs_, ...)                                          \
 	static const struct check_row rows_##name[] = { __VA_ARGS__ };                             \
 	CHECK_SWEEP(GROUP, name, TITLE, check_rule_##id, rows_##name, .needs = needs_,             \
-		.covers = "check:" #id)                                                            \
+		.covers = "check:" #id covers_)                                                    \
 	{                                                                                          \
 		return check_run(TEST_ROW(struct check_row), VMX_CHECK_##id);                      \
 	}
+#define CHECK_TEST_AS(name, id, needs_, ...) CHECK_TEST_COVERS(name, id, "", needs_, __VA_ARGS__)
 #define CHECK_TEST(id, needs_, ...) CHECK_TEST_AS(id, id, needs_, __VA_ARGS__)
 
 #endif

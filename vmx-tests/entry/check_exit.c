@@ -65,11 +65,12 @@ CHECK_TEST(entry_allowed1, NEEDS_ALSO(),
 
 /* ---- SMM: the suite runs outside it. Entry to SMM asks for blocking by SMI, which must be 0 outside. ---- */
 
-CHECK_TEST(entry_to_smm_outside, NEEDS_ALSO(&need_VM_ENTRY_ENTRY_TO_SMM),
+CHECK_TEST_COVERS(entry_to_smm_outside, entry_to_smm_outside, " control:VM_ENTRY_ENTRY_TO_SMM", NEEDS_ALSO(&need_VM_ENTRY_ENTRY_TO_SMM),
 	BREAKS2(LONG, guest_smi_entry, ENTRY(ENTRY_TO_SMM)),
 	BREAKS2(LONG, guest_smi_outside, ENTRY(ENTRY_TO_SMM),
 		BLOCKING(INTERRUPTIBILITY_SMI)))
-CHECK_TEST(deactivate_outside, NEEDS_ALSO(&need_VM_ENTRY_DEACTIVATE_DUAL_MONITOR),
+CHECK_TEST_COVERS(deactivate_outside, deactivate_outside, " control:VM_ENTRY_DEACTIVATE_DUAL_MONITOR",
+	NEEDS_ALSO(&need_VM_ENTRY_DEACTIVATE_DUAL_MONITOR),
 	BREAKS(LONG, ENTRY(DEACTIVATE_DUAL_MONITOR)))
 CHECK_TEST(entry_to_smm_or_deactivate,
 	NEEDS_ALSO(&need_VM_ENTRY_ENTRY_TO_SMM, &need_VM_ENTRY_DEACTIVATE_DUAL_MONITOR),

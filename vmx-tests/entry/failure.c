@@ -244,7 +244,8 @@ static outcome enter_and_compare_host(uint64_t expected)
 	return result;
 }
 
-TEST(failure, loads_host_state, TITLE_LATE, "a late failure loads the host state, as a VM exit does", REFUSED_GUEST)
+TEST(failure, loads_host_state, TITLE_LATE, "a late failure loads the host state, as a VM exit does", REFUSED_GUEST,
+	.covers = "exit:ENTRY_FAILURE_GUEST_STATE")
 {
 	check_begin(CHECK_LONG);
 	break_guest();
