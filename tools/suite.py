@@ -104,12 +104,10 @@ class Plan:
         with progress_for(len(self.selected)) as progress:
             runner = Runner(arguments.suite, self.platform, self.machine, progress, words,
                             slowness, known.apply)
-            together = [record for record in self.selected.values() if not record.alone]
-            if together:
-                runner.run_together(self.patterns, len(together), order)
-            for record in self.selected.values():
-                if record.alone:
-                    runner.run_alone(record)
+            alone = [record for record in self.selected.values() if record.alone]
+            if len(alone) < len(self.selected):
+                runner.run_together(self.patterns, len(self.selected) - len(alone), order)
+            runner.run_all_alone(alone)
         return self.report(known, runner.run)
 
     def report(self, known, suite_run):

@@ -100,8 +100,7 @@ def run(monkeypatch, boots, planned=3, alone=()):
     runner = suite_run.Runner("vmx-tests", FakePlatform, Machine(), PlainProgress(9))
     if planned:
         runner.run_together(["*"], planned, ["seed=4"])
-    for record in alone:
-        runner.run_alone(record)
+    runner.run_all_alone(alone)
     assert not FakeSession.boots
     return runner.run, FakeSession.words
 
@@ -200,6 +199,24 @@ def test_alone_that_reports_itself(monkeypatch):
 def test_alone_that_does_not_even_start(monkeypatch):
     found, _ = run(monkeypatch, [([], verdict.TIMED_OUT, "")], planned=0, alone=[ALONE])
     assert found.complaints == ["a/alone/end was not reached: timed out"]
+
+
+def test_alone_in_few_boots_where_a_boot_takes_long(monkeypatch):
+    class SlowPlatform(FakePlatform):
+        """One with a kernel around the image."""
+        patience = 600
+
+    records = [ALONE, Record("a/alone/x", "", "", "OK"), Record("a/alone/y", "", "", "OK")]
+    FakeSession.boots = [([*HEAD, "1..3", "# run a/alone/end"], verdict.TRIPLE_FAULT, ""),
+                         ([*HEAD, "1..3", "# run a/alone/x", "ok 2 a/alone/x", "# run a/alone/y",
+                           "ok 3 a/alone/y", GOOD[-2], "*** END passed"], verdict.PASSED, "")]
+    FakeSession.words = []
+    monkeypatch.setattr(suite_run, "Session", FakeSession)
+    runner = suite_run.Runner("vmx-tests", SlowPlatform, Machine(), PlainProgress(3))
+    runner.run_all_alone(records)
+    assert [result.status for result in runner.run.results] == ["passed"] * 3
+    assert FakeSession.words[1] == "tests=a/alone/end,a/alone/x,a/alone/y from=1"
+    assert runner.run.complaints == []
 
 
 def test_watchdog(monkeypatch):

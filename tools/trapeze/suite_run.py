@@ -75,6 +75,7 @@ class Runner:
         self.judge = judge  # called with each result before it is shown: it may be a known failure
         self.words = words
         start = getattr(platform, "patience", 0)  # what the platform needs before the image starts
+        self.boots_slowly = start > 0
         self.patience = BOOT_PATIENCE + start, TEST_PATIENCE * (4 if start else 1) * slowness
         self.run = SuiteRun()
 
@@ -116,10 +117,12 @@ class Runner:
             self.run.fingerprint = reader.fingerprint
         return reader, result
 
-    def run_together(self, patterns, planned, order_words=()):
-        """The tests that share boots. `planned` of them must be reported."""
+    def run_together(self, patterns, planned, order_words=(), alone=()):
+        """The tests that share boots. `planned` of them must be reported. `alone`: the records, when
+        they are tests that may end the machine."""
         done = 0
-        words = [f"tests={','.join(patterns)}", f"skip={','.join(ALONE_PATTERNS)}", *order_words]
+        skip = "" if alone else f"skip={','.join(ALONE_PATTERNS)}"
+        words = [f"tests={','.join(patterns)}", skip, *order_words]
         for _ in range(RESTARTS_MAX):
             reader, result = self.boot([*words, f"from={done}" if done else ""])
             if reader.planned is not None and reader.planned != planned:
@@ -127,8 +130,7 @@ class Runner:
                 planned = reader.planned
             broken = reader.running
             if broken:
-                came = how_it_ended(reader, result)
-                self.end(reader.broke(came, f"{came}: {result}"))
+                self.end_broken(reader, result, alone)
             self.run.results += reader.results
             done += len(reader.results)
             if done >= planned or not broken:
@@ -138,6 +140,25 @@ class Runner:
         elif not broken and (result.end not in (verdict.PASSED, verdict.FAILED)
                              or reader.checks is None):
             self.run.complaints.append(f"all tests were reported, but the run ended: {result}")
+
+    def end_broken(self, reader, result, alone):
+        """The boot ended under the running test: its result."""
+        record = next((record for record in alone if record.name == reader.running), None)
+        if record:
+            reader.results.append(self.judge_end(record, reader, result))
+        else:
+            came = how_it_ended(reader, result)
+            reader.broke(came, f"{came}: {result}")
+        self.end(reader.results[-1])
+
+    def run_all_alone(self, records):
+        """The tests that may end the machine: each in a boot of its own, or, where a boot takes long, in
+        as few as they need."""
+        if records and self.boots_slowly:
+            self.run_together([record.name for record in records], len(records), alone=records)
+        else:
+            for record in records:
+                self.run_alone(record)
 
     def run_alone(self, record):
         """A test that ends the machine: how it ended is what it came to, unless it says so itself."""

@@ -65,7 +65,8 @@ CHECK_TEST(entry_allowed1, NEEDS_ALSO(),
 
 /* ---- SMM: the suite runs outside it. Entry to SMM asks for blocking by SMI, which must be 0 outside. ---- */
 
-CHECK_TEST_COVERS(entry_to_smm_outside, entry_to_smm_outside, " control:VM_ENTRY_ENTRY_TO_SMM", NEEDS_ALSO(&need_VM_ENTRY_ENTRY_TO_SMM),
+CHECK_TEST_COVERS(entry_to_smm_outside, entry_to_smm_outside, " control:VM_ENTRY_ENTRY_TO_SMM",
+	NEEDS_ALSO(&need_VM_ENTRY_ENTRY_TO_SMM),
 	BREAKS2(LONG, guest_smi_entry, ENTRY(ENTRY_TO_SMM)),
 	BREAKS2(LONG, guest_smi_outside, ENTRY(ENTRY_TO_SMM),
 		BLOCKING(INTERRUPTIBILITY_SMI)))
