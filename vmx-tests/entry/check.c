@@ -263,10 +263,11 @@ extern const struct test tests_start[], tests_end[];
 
 static bool is_of(const struct test *test, enum vmx_check_index check)
 {
-	const char *covers = test->covers;
+	const char *covers = test->covers, *id = vmx_checks[check].id;
 
 	return covers != NULL && test->row_size == sizeof(struct check_row) &&
-		strncmp(covers, "check:", 6) == 0 && strcmp(covers + 6, vmx_checks[check].id) == 0;
+		strncmp(covers, "check:", 6) == 0 && strcspn(covers + 6, " ") == strlen(id) &&
+		strncmp(covers + 6, id, strlen(id)) == 0;
 }
 
 static bool is_possible(const struct test *test)

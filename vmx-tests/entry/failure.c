@@ -109,6 +109,8 @@ TEST(failure, vmresume_after_mov_ss, "SDM VMLAUNCH/VMRESUME",
 
 /* ---- What is left ---- */
 
+GUEST_CODE64(failure_cpuid, "cpuid; 1: jmp 1b");
+
 TEST(failure, information, TITLE_LATE,
 	"but for exit reason and qualification a late failure leaves the VM-exit information fields as they were",
 	REFUSED_GUEST)
@@ -116,7 +118,8 @@ TEST(failure, information, TITLE_LATE,
 	unsigned int i;
 	outcome result;
 
-	check_begin(CHECK_LONG);
+	guest_set_mode(GUEST_64BIT, failure_cpuid, (size_t)(failure_cpuid_end - failure_cpuid));
+	CHECK_EQUAL(guest_enter(), EXIT(EXIT_REASON_CPUID)); /* 2 bytes: the entries have 3 */
 	break_guest();
 	state_read(&state_before);
 	result = guest_enter();

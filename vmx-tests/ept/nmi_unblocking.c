@@ -35,6 +35,7 @@ static outcome run(const struct blocking_row *row)
 	window_open(1);
 	field_clear(VMCS_PIN_CONTROLS, PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
 	field_set(VMCS_PIN_CONTROLS, row->pin_controls);
+	guest_run(iret_here); /* unblocked, whatever ran before: entry_virtual has CPUs that do not load that */
 	field_write(VMCS_GUEST_INTERRUPTIBILITY_STATE, row->blocked ? INTERRUPTIBILITY_NMI : 0);
 	*window_entry(1) = 0;
 	ept_invalidate();
