@@ -77,6 +77,13 @@ def test_modules_of_a_package_compressed_or_not(tmp_path):
     assert nested.kernel_modules(tmp_path) == {"kvm_intel": b"intel", "kvm": b"kvm"}
 
 
+def test_signature_of_a_module_is_left_out():
+    facts = bytes(8) + (5).to_bytes(4, "big")
+    signed = b"module" + b"12345" + facts + nested.SIGNATURE_END
+    assert nested.without_signature(signed) == b"module"
+    assert nested.without_signature(b"module") == b"module"
+
+
 def test_key_tells_versions_and_files_apart(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"1")

@@ -6,12 +6,14 @@ import hashlib
 import lzma
 import re
 import shlex
+import struct
 import subprocess
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from platform import machine as host_architecture
 
-from . import HostError, build_folder, debian
+from . import HostError, build_folder, debian, linux_image
 from .boot import Boot, Module, qemu_arguments
 from .cpio import Archive
 from .verdict import EMULATOR_ERROR, TIMED_OUT, complaint, judge
@@ -24,12 +26,15 @@ INIT = Path(__file__).with_name("outer-init")
 KVM_MODULES = {"intel": "kvm_intel", "amd": "kvm_amd"}
 
 OUTER_MEMORY = 640  # MiB for the outer kernel, the file system in its memory, and QEMU itself
-# Console on COM2, silent but for a panic; the rest saves the outer kernel time.
-OUTER_WORDS = "console=ttyS1 loglevel=1 panic=0 nokaslr mitigations=off tsc=reliable"
+# Console on COM2, silent but for a panic. All but the first line saves the outer kernel time.
+OUTER_WORDS = ("console=ttyS1 loglevel=1 panic=0 nokaslr tsc=reliable nowatchdog "
+               "mitigations=off cryptomgr.notests "
+               "initcall_blacklist=crypto_kdf108_init,cubictcp_register,init_blk_tracer")
 OUTER_TICKS = 10**12
 
 SHARED_OBJECT = re.compile(r"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
 DEPENDENCIES = re.compile(rb"\0depends=([^\0]*)\0")
+SIGNATURE_END = b"~Module signature appended~\n"
 REPORT_LINE = re.compile(r"^outer: (\w+)(?: (.*))?\n", re.MULTILINE)
 OUTER_PANIC = re.compile(r"Kernel panic - not syncing: (.*)|end Kernel panic")
 
@@ -42,10 +47,19 @@ def shared_objects(program):
     return [Path(path) for path in SHARED_OBJECT.findall(output)]
 
 
+def without_signature(module):
+    """A kernel module, shorter: to check a signature takes an emulated CPU seconds."""
+    if not module.endswith(SIGNATURE_END):
+        return module
+    rest = module[:-len(SIGNATURE_END)]
+    length, = struct.unpack(">I", rest[-4:])  # the last of 12 bytes about the signature before them
+    return rest[:-12 - length]
+
+
 def module_content(file):
     """A kernel module as insmod takes it."""
     content = file.read_bytes()
-    return lzma.decompress(content) if file.suffix == ".xz" else content
+    return without_signature(lzma.decompress(content) if file.suffix == ".xz" else content)
 
 
 def module_chain(name, contents):
@@ -114,7 +128,9 @@ def cache_folder():
 
 def key_of(versions, files):
     """A short name for what a base is made of: packages' versions and this host's files."""
-    recipe = hashlib.sha256(Path(__file__).read_bytes())
+    recipe = hashlib.sha256()
+    for file in (Path(__file__), Path(linux_image.__file__), linux_image.ENTRY):
+        recipe.update(file.read_bytes())
     for word in versions:
         recipe.update(f"{word}\n".encode())
     for file in files:
@@ -146,8 +162,17 @@ def base_state():
     return f"{kernel} {version}: {done}"
 
 
+def write_base(folder, kernel, data):
+    """Fills the folder: the first part of the file system; the kernel, as it is and unpacked."""
+    image = kernel.read_bytes()
+    (folder / "base.cpio").write_bytes(data)
+    (folder / "vmlinuz").write_bytes(image)
+    with tempfile.TemporaryDirectory() as work:
+        (folder / "unpacked").write_bytes(linux_image.without_decompression(image, Path(work)))
+
+
 def base(note=print):
-    """(kernel, first part of the file system), made at the first call."""
+    """The folder with what every run boots, made at the first call."""
     kernel, version = debian.current_kernel()
     busybox = debian.current_version("busybox-static")
     files = host_files()
@@ -162,10 +187,9 @@ def base(note=print):
             raise HostError(f"{kernel} holds {len(kernels)} kernels")
         partial = folder.with_suffix(".partial")
         partial.mkdir(parents=True, exist_ok=True)
-        (partial / "base.cpio").write_bytes(data)
-        (partial / "vmlinuz").write_bytes(kernels[0].read_bytes())
+        write_base(partial, kernels[0], data)
         partial.rename(folder)
-    return folder / "vmlinuz", folder / "base.cpio"
+    return folder
 
 
 # The platform
@@ -235,15 +259,17 @@ class Nested:
                 raise HostError(f"{self.name} has no {word}")
         boot = boot.with_words(self.inner.end_word)
         boot.check()
-        kernel, first = base()
+        parts = base()
         initrd = work / "initrd"
         arguments = self.inner.machine_arguments(replace(machine, model=""), Path("/run/qemu.log"))
-        initrd.write_bytes(first.read_bytes() + run_archive(boot, [*arguments, "-nodefaults"]))
-        words = f"{OUTER_WORDS} module={KVM_MODULES[self.vendor]}"
+        initrd.write_bytes((parts / "base.cpio").read_bytes()
+                           + run_archive(boot, [*arguments, "-nodefaults"]))
+        words = f"{OUTER_WORDS} {self.outer.linux_words} module={KVM_MODULES[self.vendor]}"
         report = Report(work / "com2")
         launch = self.outer.prepare(
-            Boot(kernel, words, (Module(initrd),), protocol="linux"),
+            Boot(parts / self.outer.linux_file, words, (Module(initrd),), protocol="linux"),
             replace(machine, memory=machine.memory + OUTER_MEMORY, loader=self.outer.linux_loader,
-                    model=machine.model or self.model, ticks=OUTER_TICKS, com2=report.file), work)
+                    model=machine.model or self.model, ticks=OUTER_TICKS, for_linux=True,
+                    com2=report.file), work)
         return replace(launch, passed=self.passed, failed=self.failed, logs=(*launch.logs, report.file),
                        judge=report.judge, stopped=report.stopped)

@@ -13,6 +13,7 @@ from .nested import Nested
 from .verdict import judge
 
 QEMU_PASSED, QEMU_FAILED = 33, 35  # what isa-debug-exit makes of 0x10 and 0x11
+HUMAN_RATE = 50_000_000  # instructions per second
 BOCHS_FILES = Path("/usr/share/bochs")
 UEFI_FILE = Path("/usr/share/ovmf/OVMF.fd")
 SEABIOS_FILE = Path("/usr/share/seabios/bios.bin")
@@ -32,6 +33,7 @@ class Machine:
     firmware: str = ""  # "uefi" (QEMU) or "seabios" (Bochs); "" for the platform's BIOS
     ticks: int = 40_000_000_000  # Bochs' own limit
     gdb: int = 0  # a TCP port at which QEMU waits for gdb
+    for_linux: bool = False  # Bochs: a usual clock rate, and MSRs that it does not know read as 0
     com2: Path = None  # the file that takes what is written to COM2
 
 
@@ -77,7 +79,10 @@ class Bochs:
 
     end_word = "end=bochs"
     patience = 0  # seconds that pass before an image starts, beyond the usual few
-    linux_loader = "fast"
+    # For Linux: what reads it (GRUB), the file that is quickest so, and the clock rate, which Linux
+    # takes from the model's CPUID otherwise.
+    linux_loader, linux_file = "fast", "unpacked"
+    linux_words = f"tsc_early_khz={HUMAN_RATE // 1000}"
     models = {"intel": "corei7_skylake_x", "amd": "ryzen"}
 
     def __init__(self, vendor):
@@ -104,8 +109,10 @@ class Bochs:
         """The bochsrc. @SERIAL@ is put in by the session, which owns the serial line."""
         model = machine.model or self.models[self.vendor]
         mode = "term" if machine.interactive else "file"
-        # At human speed the emulated clock follows the real one, so the CPU needs a real rate.
-        rate, sync = (50_000_000, "slowdown") if machine.interactive else (4_000_000, "none")
+        # At human speed the emulated clock follows the real one, so the CPU needs a real rate; so
+        # does Linux, which its timer's interrupts would keep busy otherwise.
+        rate = HUMAN_RATE if machine.interactive or machine.for_linux else 4_000_000
+        sync = "slowdown" if machine.interactive else "none"
         bios = BOCHS_FILES / "BIOS-bochs-latest"
         if machine.firmware == "seabios":
             bios = need_file(SEABIOS_FILE, "seabios")
@@ -116,7 +123,7 @@ class Bochs:
             f"vgaromimage: file={BOCHS_FILES}/VGABIOS-lgpl-latest",
             # An MSR that the model does not have makes #GP, as the manual says, and is not 0.
             f"cpu: model={model}, count={machine.cpus}, ips={rate}, reset_on_triple_fault=0, "
-            "ignore_bad_msrs=0",
+            f"ignore_bad_msrs={int(machine.for_linux)}",
             f"memory: guest={machine.memory}, host={min(machine.memory, 2048)}",
             f"clock: sync={sync}, time0=946684800",
             f"ata0-master: type=cdrom, path={work}/boot.iso, status=inserted",
@@ -136,7 +143,7 @@ class Qemu:
 
     end_word = "end=qemu"
     patience = 0
-    linux_loader = "own"
+    linux_loader, linux_file, linux_words = "own", "vmlinuz", ""
 
     def __init__(self, vendor, accelerator):
         self.vendor = vendor
