@@ -1,5 +1,5 @@
-/* Port I/O: which device answers at which port, and the string forms. Ports where nothing is read
-   all ones and ignore writes, as on a PC's bus. */
+/* Port I/O: the devices at the ports of spec/vm_ports.def, and the string forms. Ports where nothing is
+   read all ones and ignore writes, as on a PC's bus. */
 #include "kernel/exit.h"
 #include "kernel/guest_memory.h"
 #include "kernel/vm.h"
@@ -10,42 +10,84 @@
 
 #define STRING_BATCH 64 /* iterations of a repeated string instruction per exit */
 
-static bool is_pic(uint16_t port)
+static uint8_t read_uart(struct vm *vm, uint16_t port)
 {
-	return port == PIC_MASTER_COMMAND || port == PIC_MASTER_DATA || port == PIC_SLAVE_COMMAND ||
-		port == PIC_SLAVE_DATA || port == PIC_MASTER_ELCR || port == PIC_SLAVE_ELCR;
+	uint8_t value = uart_read(&vm->uart, port - UART_PORT);
+
+	vm_update_uart_irq(vm);
+	return value;
+}
+
+static void write_uart(struct vm *vm, uint16_t port, uint8_t value)
+{
+	uart_write(&vm->uart, port - UART_PORT, value);
+	vm_update_uart_irq(vm);
+}
+
+static uint8_t read_pic(struct vm *vm, uint16_t port)
+{
+	return pic_read(&vm->pic, port);
+}
+
+static void write_pic(struct vm *vm, uint16_t port, uint8_t value)
+{
+	pic_write(&vm->pic, port, value);
+}
+
+static uint8_t read_pit(struct vm *vm, uint16_t port)
+{
+	return pit_read(&vm->pit, port, rdtsc());
+}
+
+static void write_pit(struct vm *vm, uint16_t port, uint8_t value)
+{
+	pit_write(&vm->pit, port, value, rdtsc());
+}
+
+static uint8_t read_port61(struct vm *vm, uint16_t port)
+{
+	return pit_port61_read(&vm->pit, rdtsc());
+}
+
+static void write_port61(struct vm *vm, uint16_t port, uint8_t value)
+{
+	pit_port61_write(&vm->pit, value, rdtsc());
+}
+
+static const struct device {
+	uint16_t first, ports;
+	uint8_t (*read)(struct vm *vm, uint16_t port);
+	void (*write)(struct vm *vm, uint16_t port, uint8_t value);
+} devices[] = {
+#define VM_PORTS(device, first, ports) { first, ports, read_##device, write_##device },
+#include "spec/vm_ports.def"
+#undef VM_PORTS
+};
+
+/* The device that answers at a port, or NULL. */
+static const struct device *find_device(uint16_t port)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(devices); i++)
+		if ((uint16_t)(port - devices[i].first) < devices[i].ports)
+			return &devices[i];
+	return NULL;
 }
 
 static uint8_t read_port(struct vm *vm, uint16_t port)
 {
-	uint8_t value;
+	const struct device *device = find_device(port);
 
-	if (port >= UART_PORT && port < UART_PORT + UART_PORTS) {
-		value = uart_read(&vm->uart, port - UART_PORT);
-		vm_update_uart_irq(vm);
-		return value;
-	}
-	if (is_pic(port))
-		return pic_read(&vm->pic, port);
-	if (port >= PIT_CHANNEL_0 && port <= PIT_CONTROL)
-		return pit_read(&vm->pit, port, rdtsc());
-	if (port == PORT61)
-		return pit_port61_read(&vm->pit, rdtsc());
-	return 0xff;
+	return device ? device->read(vm, port) : 0xff;
 }
 
 static void write_port(struct vm *vm, uint16_t port, uint8_t value)
 {
-	if (port >= UART_PORT && port < UART_PORT + UART_PORTS) {
-		uart_write(&vm->uart, port - UART_PORT, value);
-		vm_update_uart_irq(vm);
-	} else if (is_pic(port)) {
-		pic_write(&vm->pic, port, value);
-	} else if (port >= PIT_CHANNEL_0 && port <= PIT_CONTROL) {
-		pit_write(&vm->pit, port, value, rdtsc());
-	} else if (port == PORT61) {
-		pit_port61_write(&vm->pit, value, rdtsc());
-	}
+	const struct device *device = find_device(port);
+
+	if (device)
+		device->write(vm, port, value);
 }
 
 /* All devices here are 8 bits wide: a wider access is that many narrow ones at the ports that follow. */

@@ -18,6 +18,8 @@
 #define UART_DLM 1
 #define UART_PORTS 8
 
+#define UART_COM1 0x3f8 /* the first of a PC's, at I/O port */
+
 #define UART_IER_RX   0x01
 #define UART_IER_THRE 0x02
 #define UART_IER_LINE 0x04

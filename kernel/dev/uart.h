@@ -6,7 +6,7 @@
 #include "runtime/compiler.h"
 #include "spec/uart.h"
 
-#define UART_PORT    0x3f8 /* where a guest finds it: COM1 */
+#define UART_PORT    UART_COM1 /* where a guest finds it */
 #define UART_IRQ     4
 #define UART_BACKLOG 256 /* bytes; a power of two */
 
