@@ -67,7 +67,7 @@ $(BUILD)/obj/%.o: %.S
 export BUILD CC OBJCOPY
 SETUP_AND_BUILD = @tools/setup $(1) && $(MAKE) --no-print-directory --silent -j2 $(or $(2),all)
 
-.PHONY: run iso vmx-tests vmx-tests-selftest vmx-tests-iso matrix check probe goldberg bench doctor lint format check-fresh clean help
+.PHONY: run iso vmx-tests vmx-tests-selftest vmx-tests-iso matrix check probe goldberg bench doctor lint format check-fresh docs clean help
 run:
 	$(call SETUP_AND_BUILD,run)
 	@$(PYTHON) tools/run.py --cpu '$(CPU)' --on '$(ON)' --smp '$(SMP)' --guests '$(GUESTS)' \
@@ -127,6 +127,10 @@ lint:
 format:
 	@tools/setup lint
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+docs:
+	$(call SETUP_AND_BUILD,docs,$(BUILD)/vmx-tests.elf $(BUILD)/spec-rows)
+	@$(PYTHON) tools/docs.py $(if $(OUTPUTS),--outputs)
 
 check-fresh:
 	@tools/fresh $(RELEASE)

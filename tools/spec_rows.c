@@ -54,9 +54,24 @@ static void print_svm(void)
 #undef ROW
 }
 
+static void print_common(void)
+{
+#define MSR(name, number, title) print_row("spec", "msr", #name, number, title);
+#include "spec/msr.def"
+#undef MSR
+#define FORM(id, assembly, title, ...) print_row("spec", "form", #id, 0, title);
+#define FORM64 FORM
+#define FORM32 FORM
+#include "spec/instructions.def"
+#undef FORM32
+#undef FORM64
+#undef FORM
+}
+
 int main(void)
 {
 	print_vmx();
 	print_svm();
+	print_common();
 	return 0;
 }
