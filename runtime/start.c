@@ -4,6 +4,7 @@
 #include "runtime/boot.h"
 #include "runtime/console.h"
 #include "runtime/errno.h"
+#include "runtime/exercise.h"
 #include "runtime/image.h"
 #include "runtime/page_alloc.h"
 #include "runtime/paging.h"
@@ -91,6 +92,7 @@ void start(uint32_t magic, uint64_t info)
 	paging_unmap(0, PAGE_SIZE); /* a null pointer is a fault from here on */
 	apic_init();
 	apic_init_cpu();
+	exercise_list();
 	image_main();
 	panic("image_main() returned");
 }

@@ -47,17 +47,19 @@ int svm_on_vm_cr(uint64_t value, uint64_t *wanted)
 int svm_on_check(const struct svm_on_registers *registers, bool stage2)
 {
 	uint64_t wanted;
+	int error;
 
 	if (!(registers->ext_features_ecx & CPUID_EXT_ECX_SVM)) {
 		print("trapeze: error: this CPU has no AMD-V\n");
 		return -ENODEV;
 	}
-	if (svm_on_vm_cr(registers->vm_cr, &wanted)) {
+	error = svm_on_vm_cr(registers->vm_cr, &wanted);
+	if (error == -EPERM)
 		print("trapeze: error: firmware has locked AMD-V off; look for it in the BIOS "
 		      "set-up%s\n",
 			registers->svm_edx & SVM_EDX_SVML ? " (a key can unlock it)" : "");
-		return -EPERM;
-	}
+	if (error)
+		return error;
 	if ((registers->svm_eax & SVM_EAX_REVISION) == 0 || registers->svm_ebx < 2) {
 		print("trapeze: error: this CPU's AMD-V has no address space identifier for a "
 		      "guest\n");
@@ -80,8 +82,7 @@ int svm_check(bool stage2)
 	return svm_on_check(&registers, stage2);
 }
 
-/* Clears VM_CR.SVMDIS where firmware left that to us. */
-static int enable_svm(void)
+int svm_on_unlock(void)
 {
 	uint64_t value, wanted;
 	int error;
@@ -96,16 +97,20 @@ static int enable_svm(void)
 	return error;
 }
 
-/* "VMSAVE and VMLOAD Instructions" */
-static void vmsave(struct svm_vmcb *vmcb)
+void svm_on_save_host(struct svm_vmcb *vmcb)
 {
 	__asm__ volatile("vmsave %%rax" : : "a"(vmcb) : "memory");
 }
 
+/* SVM on the calling CPU ("Enabling SVM"): EFER.SVME, and a zeroed page of the CPU's own as its
+   host save area
+   ("VM_HSAVE_PA MSR (C001_0117h)"), kept in svm_pcpu_this() with the page that svm_on_save_host()
+   filled, for the way back from guests. 0; what svm_on_unlock() returns; or -ENOMEM, after printing
+   it. */
 int svm_cpu_on(void)
 {
 	struct svm_pcpu *pcpu = svm_pcpu_this();
-	int error = enable_svm();
+	int error = svm_on_unlock();
 
 	if (error)
 		return error;
@@ -122,10 +127,12 @@ int svm_cpu_on(void)
 	wrmsr(MSR_IA32_EFER, rdmsr(MSR_IA32_EFER) | EFER_SVME);
 	wrmsr(MSR_AMD_VM_HSAVE_PA, (uint64_t)pcpu->save_area);
 	/* The image changes none of this later: the same page serves all exits. */
-	vmsave(pcpu->host);
+	svm_on_save_host(pcpu->host);
 	return 0;
 }
 
+/* Off again, on a CPU where svm_cpu_on() returned 0: no host save area is named, EFER.SVME is 0,
+   what svm_pcpu_this() holds is given back and zeroed. */
 void svm_cpu_off(void)
 {
 	struct svm_pcpu *pcpu = svm_pcpu_this();

@@ -1,9 +1,11 @@
-/* The decisions of on.c as pure functions of register values, so that values which no CPU at
-   hand has can be tried on the host. */
+/* The steps of turning AMD-V on. The decisions are pure functions of register values, so that
+   values which no CPU at hand has can be tried on the host. */
 #ifndef KERNEL_SVM_ON_H
 #define KERNEL_SVM_ON_H
 
 #include "runtime/compiler.h"
+
+struct svm_vmcb;
 
 /* What decides whether this CPU can run guests. */
 struct svm_on_registers {
@@ -24,5 +26,14 @@ int svm_on_check(const struct svm_on_registers *registers, bool stage2);
    holds: without SVMDIS, which can be cleared while LOCK is 0. Returns 0, or -EPERM when SVM is
    disabled and locked so. */
 int svm_on_vm_cr(uint64_t value, uint64_t *wanted);
+
+/* Writes VM_CR on the calling CPU where firmware left that to us: after it EFER.SVME can be set. A
+   CPU without that MSR (rdmsr_safe() says so, and gives 0) needs nothing; nor does one whose value
+   is as it must be. 0, or what svm_on_vm_cr() returned, after printing why. */
+int svm_on_unlock(void);
+
+/* Saves in *vmcb what VMLOAD brings back at each exit: FS, GS, TR, LDTR and the system-call MSRs
+   ("VMSAVE and VMLOAD Instructions"). One page, 4 KiB aligned; EFER.SVME is 1. */
+void svm_on_save_host(struct svm_vmcb *vmcb);
 
 #endif

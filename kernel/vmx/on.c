@@ -65,16 +65,18 @@ int on_check(const struct on_registers *registers, bool stage2)
 {
 	uint32_t value[CONTROL_WORDS], missing[CONTROL_WORDS];
 	uint64_t wanted;
+	int error;
 
 	if (!(registers->cpuid_1_ecx & CPUID_1_ECX_VMX)) {
 		print("trapeze: error: this CPU has no VT-x\n");
 		return -ENODEV;
 	}
-	if (on_feature_control(registers->feature_control, &wanted)) {
+	error = on_feature_control(registers->feature_control, &wanted);
+	if (error == -EPERM)
 		print("trapeze: error: firmware has locked VT-x off; look for it in the BIOS "
 		      "set-up\n");
-		return -EPERM;
-	}
+	if (error)
+		return error;
 	if (FIELD_GET(registers->basic, VMX_BASIC_REGION_SIZE) > PAGE_SIZE) {
 		print("trapeze: error: this CPU's VMCS does not fit in a page\n");
 		return -ENODEV;
@@ -98,8 +100,7 @@ int vmx_check(bool stage2)
 	return on_check(&registers, stage2);
 }
 
-/* Writes IA32_FEATURE_CONTROL where firmware left that to us. */
-static int unlock_vmxon(void)
+int on_unlock(void)
 {
 	uint64_t value = rdmsr(MSR_IA32_FEATURE_CONTROL), wanted;
 	int error = on_feature_control(value, &wanted);
@@ -112,8 +113,7 @@ static int unlock_vmxon(void)
 	return error;
 }
 
-/* "VMXON": 0, or -EIO. */
-static int vmxon(const struct vmcs_region *region)
+int on_vmxon(const struct vmcs_region *region)
 {
 	uint64_t address = (uint64_t)region;
 	bool failed;
@@ -131,10 +131,14 @@ static void leave_vmx(struct vmcs_region **region)
 	*region = NULL;
 }
 
+/* VMX operation on the calling CPU ("Enabling and Entering VMX Operation"): VMXON allowed by
+   IA32_FEATURE_CONTROL, CR4.VMXE and what else CR0 and CR4 must hold, and VMXON with a region that
+   stays the CPU's, in vmxon_regions. 0; what on_unlock() returns; -ENOMEM; or -EIO when VMXON
+   fails. The reason is then printed, CR4.VMXE is 0 and no page is kept. */
 int vmx_cpu_on(void)
 {
 	struct vmcs_region **region = &vmxon_regions[smp_this()->number];
-	int error = unlock_vmxon();
+	int error = on_unlock();
 
 	if (error)
 		return error;
@@ -147,7 +151,7 @@ int vmx_cpu_on(void)
 		read_cr0(), rdmsr(MSR_IA32_VMX_CR0_FIXED0), rdmsr(MSR_IA32_VMX_CR0_FIXED1)));
 	write_cr4(on_fix_bits(read_cr4() | CR4_VMXE, rdmsr(MSR_IA32_VMX_CR4_FIXED0),
 		rdmsr(MSR_IA32_VMX_CR4_FIXED1)));
-	error = vmxon(*region);
+	error = on_vmxon(*region);
 	if (error) {
 		print("trapeze: error: VMXON failed on CPU %u\n", smp_this()->number);
 		leave_vmx(region);
@@ -155,6 +159,8 @@ int vmx_cpu_on(void)
 	return error;
 }
 
+/* Out of VMX operation again ("VMXOFF"), on a CPU that vmx_cpu_on() brought there: CR4.VMXE is 0
+   afterwards, and the VMXON region is given back. */
 void vmx_cpu_off(void)
 {
 	__asm__ volatile("vmxoff" : : : "cc", "memory");

@@ -1,9 +1,11 @@
-/* The decisions of on.c as pure functions of register values, so that values which no CPU at
-   hand has can be tried on the host. */
+/* The steps of turning VT-x on. The decisions are pure functions of register values, so that values
+   which no CPU at hand has can be tried on the host. */
 #ifndef KERNEL_VMX_ON_H
 #define KERNEL_VMX_ON_H
 
 #include "kernel/vmx/control.h"
+#include "kernel/vmx/vmcs.h"
+#include "kernel/vmx/vmcs.h"
 
 /* What decides whether this CPU can run guests. */
 struct on_registers {
@@ -28,5 +30,22 @@ int on_feature_control(uint64_t value, uint64_t *wanted);
 /* value with the bits set that are 1 in fixed0 and the bits clear that are 0 in fixed1 ("VMX-Fixed
    Bits in CR0", "VMX-Fixed Bits in CR4"). */
 uint64_t on_fix_bits(uint64_t value, uint64_t fixed0, uint64_t fixed1);
+
+/* Writes IA32_FEATURE_CONTROL on the calling CPU where firmware left that to us: after it VMXON is
+   allowed. A value that is as it must be is not written, for a locked MSR makes #GP. 0, or what
+   on_feature_control() returned, after printing why. */
+int on_unlock(void);
+
+/* Executes VMXON ("VMXON - Enter VMX Operation") with a region of vmcs_alloc()'s; CR0 and CR4 are
+   as it asks. 0, or -EIO for VMfail ("Conventions"). */
+int on_vmxon(const struct vmcs_region *region);
+
+/* Writes IA32_FEATURE_CONTROL of the calling CPU where firmware left that to us. 0, or -EPERM after
+   printing that firmware locked VMX off. */
+int on_unlock_vmxon(void);
+
+/* Enters VMX operation ("VMXON") with the region, one page that holds the CPU's revision
+   identifier; CR0 and CR4 are as it demands. 0, or -EIO when it failed. */
+int on_vmxon(const struct vmcs_region *region);
 
 #endif
