@@ -4,10 +4,10 @@
 #include "runtime/panic.h"
 #include "runtime/string.h"
 
-#define TABLES	 32
-#define LEVELS	 4
-#define WALK_4	 3 /* walk length less 1 */
-#define LEAF_2M  (EPT_ALL | FIELD_PUT(MEMORY_TYPE_WB, EPT_MEMORY_TYPE) | EPT_PAGE)
+#define TABLES  32
+#define LEVELS  4
+#define WALK_4  3 /* walk length less 1 */
+#define LEAF_2M (EPT_ALL | FIELD_PUT(MEMORY_TYPE_WB, EPT_MEMORY_TYPE) | EPT_PAGE)
 
 static uint64_t tables[TABLES][512] __aligned(4096);
 static unsigned int used;
@@ -32,10 +32,11 @@ void ept_reset(void)
 
 bool ept_available(void)
 {
-	uint64_t needed = VMX_EPT_VPID_CAP_WALK_4 | VMX_EPT_VPID_CAP_EPTP_WB | VMX_EPT_VPID_CAP_PAGE_2M;
+	uint64_t needed =
+		VMX_EPT_VPID_CAP_WALK_4 | VMX_EPT_VPID_CAP_EPTP_WB | VMX_EPT_VPID_CAP_PAGE_2M;
 
 	return vmx_may_set(CONTROL_WORD_PROC2, PROC2_ENABLE_EPT) &&
-		(vmx_capability(MSR_IA32_VMX_EPT_VPID_CAP) & needed) == needed;
+	       (vmx_capability(MSR_IA32_VMX_EPT_VPID_CAP) & needed) == needed;
 }
 
 bool unrestricted_guest_available(void)
@@ -65,7 +66,7 @@ static void build_identity(void)
 uint64_t ept_pointer(void)
 {
 	return vmx_address(tables[0]) | FIELD_PUT(MEMORY_TYPE_WB, EPTP_MEMORY_TYPE) |
-		FIELD_PUT(WALK_4, EPTP_WALK_LENGTH);
+	       FIELD_PUT(WALK_4, EPTP_WALK_LENGTH);
 }
 
 void ept_enable(void)

@@ -1,5 +1,5 @@
-/* The suite's EPT: an identity map of the first 4 GiB with all rights and write-back memory, off until a
-   test asks for it. Tests then change single entries. */
+/* The suite's EPT: an identity map of the first 4 GiB with all rights and write-back memory, off
+   until a test asks for it. Tests then change single entries. */
 #ifndef VMX_TESTS_EPT_H
 #define VMX_TESTS_EPT_H
 
@@ -10,7 +10,8 @@
 /* Back to no tables in use. The harness calls it before each test. */
 void ept_reset(void);
 
-/* Can the CPU do EPT with 4 levels, write-back structures and 2 MiB pages? An unrestricted guest? */
+/* Can the CPU do EPT with 4 levels, write-back structures and 2 MiB pages? An unrestricted guest?
+ */
 bool ept_available(void);
 bool unrestricted_guest_available(void);
 
@@ -22,8 +23,8 @@ void ept_enable_unrestricted(void);
 /* The EPT pointer that ept_enable() wrote. */
 uint64_t ept_pointer(void);
 
-/* The entry that maps gpa at level (1: 4 KiB ... 4: root), after splitting what is larger so that it
-   exists. The caller changes it and then invalidates. Never NULL: panics when out of tables. */
+/* The entry that maps gpa at level (1: 4 KiB ... 4: root), after splitting what is larger so that
+   it exists. The caller changes it and then invalidates. Never NULL: panics when out of tables. */
 uint64_t *ept_entry(uint64_t gpa, unsigned int level);
 
 /* INVEPT of everything, on the calling CPU. */

@@ -68,7 +68,8 @@ void guest_set_host(void)
 {
 	struct descriptor_table gdtr = read_gdtr(), idtr = read_idtr();
 	const uint64_t *tss = (const uint64_t *)(uintptr_t)(gdtr.base + SELECTOR_TSS);
-	uint64_t tr_base = (tss[0] >> 16 & BITS(23, 0)) | (tss[0] >> 32 & BITS(31, 24)) | tss[1] << 32;
+	uint64_t tr_base =
+		(tss[0] >> 16 & BITS(23, 0)) | (tss[0] >> 32 & BITS(31, 24)) | tss[1] << 32;
 	const struct field_value host[] = {
 		{ VMCS_HOST_CR0, read_cr0() },
 		{ VMCS_HOST_CR3, read_cr3() },
@@ -132,8 +133,8 @@ static void write_guest(void)
 	write_fields(addresses, ARRAY_SIZE(addresses));
 }
 
-/* An exit leaves NMIs blocked where the guest's were; IRET unblocks them. (Its selectors are not those that an exit may
-   have loaded.) */
+/* An exit leaves NMIs blocked where the guest's were; IRET unblocks them. (Its selectors are not
+   those that an exit may have loaded.) */
 static void unblock_nmis(void)
 {
 	__asm__ volatile("movq %%rsp, %%rax; pushq %0; pushq %%rax; pushfq; pushq %1; "
@@ -226,9 +227,9 @@ outcome guest_run(void (*code)(void))
 		return result;
 	information = field_read(VMCS_EXIT_INTERRUPTION_INFORMATION);
 	return outcome_fault((int)FIELD_GET(information, INTERRUPTION_VECTOR),
-		information & INTERRUPTION_HAS_ERROR ?
-			(uint32_t)field_read(VMCS_EXIT_INTERRUPTION_ERROR_CODE) :
-			0);
+		information & INTERRUPTION_HAS_ERROR
+			? (uint32_t)field_read(VMCS_EXIT_INTERRUPTION_ERROR_CODE)
+			: 0);
 }
 
 void guest_skip(void)

@@ -7,9 +7,9 @@
 
 #define DESCRIPTOR_CODE16 0x00009a000000ffff
 #define DESCRIPTOR_DATA16 0x000092000000ffff
-#define DESCRIPTOR_TSS	  (UINT64_C(0x89) << 40) /* present, available */
-#define GATE_PRESENT	  (UINT64_C(0x8e) << 40) /* present, interrupt gate, DPL 0 */
-#define TSS_RSP0	  4			 /* byte offset in a 64-bit TSS */
+#define DESCRIPTOR_TSS    (UINT64_C(0x89) << 40) /* present, available */
+#define GATE_PRESENT      (UINT64_C(0x8e) << 40) /* present, interrupt gate, DPL 0 */
+#define TSS_RSP0          4                      /* byte offset in a 64-bit TSS */
 
 uint64_t guest_gdt[16] __aligned(16);
 uint64_t guest_idt[512] __aligned(16);
@@ -27,7 +27,7 @@ static uint64_t tss_descriptor(const struct guest_tss *tss)
 	uint64_t base = vmx_address(tss);
 
 	return DESCRIPTOR_TSS | GUEST_TSS_LIMIT | (base & BITS(23, 0)) << 16 |
-		(base & BITS(31, 24)) << 32;
+	       (base & BITS(31, 24)) << 32;
 }
 
 static void reset_gdt(void)
@@ -81,15 +81,15 @@ void guest_set_gate(uint8_t vector, void (*entry)(void))
 {
 	uint64_t address = (uintptr_t)entry;
 
-	guest_idt[vector * 2] = (address & BITS(15, 0)) | GUEST_SELECTOR_CODE64 << 16 | GATE_PRESENT |
-		(address & BITS(31, 16)) << 32;
+	guest_idt[vector * 2] = (address & BITS(15, 0)) | GUEST_SELECTOR_CODE64 << 16 |
+				GATE_PRESENT | (address & BITS(31, 16)) << 32;
 	guest_idt[vector * 2 + 1] = address >> 32;
 }
 
 void guest_set_counting_gate(uint8_t vector, bool has_error)
 {
-	uint64_t base = has_error ? (uintptr_t)guest_event_entries_error :
-				    (uintptr_t)guest_event_entries;
+	uint64_t base =
+		has_error ? (uintptr_t)guest_event_entries_error : (uintptr_t)guest_event_entries;
 
 	guest_set_gate(vector, (void (*)(void))(uintptr_t)(base + vector * UINT64_C(16)));
 }

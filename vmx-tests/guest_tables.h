@@ -5,13 +5,13 @@
 #include "spec/vmx.h"
 
 /* Access rights as the VMCS has them ("Guest Register State"). */
-#define GUEST_RIGHTS_CODE	(11 | ACCESS_RIGHTS_S | ACCESS_RIGHTS_P) /* execute, read, accessed */
-#define GUEST_RIGHTS_CODE64	(GUEST_RIGHTS_CODE | ACCESS_RIGHTS_L | ACCESS_RIGHTS_G)
-#define GUEST_RIGHTS_CODE32	(GUEST_RIGHTS_CODE | ACCESS_RIGHTS_DB | ACCESS_RIGHTS_G)
-#define GUEST_RIGHTS_DATA16	(3 | ACCESS_RIGHTS_S | ACCESS_RIGHTS_P) /* read, write, accessed */
-#define GUEST_RIGHTS_DATA	(GUEST_RIGHTS_DATA16 | ACCESS_RIGHTS_DB | ACCESS_RIGHTS_G)
-#define GUEST_RIGHTS_TSS	(11 | ACCESS_RIGHTS_P) /* busy 32-bit or 64-bit TSS */
-#define GUEST_TSS_LIMIT		0x67
+#define GUEST_RIGHTS_CODE   (11 | ACCESS_RIGHTS_S | ACCESS_RIGHTS_P) /* execute, read, accessed */
+#define GUEST_RIGHTS_CODE64 (GUEST_RIGHTS_CODE | ACCESS_RIGHTS_L | ACCESS_RIGHTS_G)
+#define GUEST_RIGHTS_CODE32 (GUEST_RIGHTS_CODE | ACCESS_RIGHTS_DB | ACCESS_RIGHTS_G)
+#define GUEST_RIGHTS_DATA16 (3 | ACCESS_RIGHTS_S | ACCESS_RIGHTS_P) /* read, write, accessed */
+#define GUEST_RIGHTS_DATA   (GUEST_RIGHTS_DATA16 | ACCESS_RIGHTS_DB | ACCESS_RIGHTS_G)
+#define GUEST_RIGHTS_TSS    (11 | ACCESS_RIGHTS_P) /* busy 32-bit or 64-bit TSS */
+#define GUEST_TSS_LIMIT     0x67
 
 /* Large enough for both forms ("Task-State Segment (TSS)", "64-Bit Mode Task State Segment"). */
 struct guest_tss {

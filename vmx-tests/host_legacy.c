@@ -1,5 +1,5 @@
-/* The legacy modes of the host: descriptor tables and what host_legacy_switch.S is to do. Its VMX operation
-   is the suite's: the same regions. */
+/* The legacy modes of the host: descriptor tables and what host_legacy_switch.S is to do. Its VMX
+   operation is the suite's: the same regions. */
 #include "vmx-tests/host_legacy.h"
 
 #include "runtime/page_alloc.h"
@@ -8,19 +8,19 @@
 #include "runtime/string.h"
 #include "vmx-tests/guest_tables.h"
 
-#define AREA_STACK     2048 /* offset of the stack's top in legacy_area */
-#define LOW_REAL_START 0x100 /* as in host_legacy_switch.S */
-#define LOW_VECTORS    0x800
-#define SELECTOR_TSS32 0x28
+#define AREA_STACK      2048  /* offset of the stack's top in legacy_area */
+#define LOW_REAL_START  0x100 /* as in host_legacy_switch.S */
+#define LOW_VECTORS     0x800
+#define SELECTOR_TSS32  0x28
 #define SELECTOR_CODE16 0x38
-#define VMX_FAILED     (-2)
-#define BREAKPOINT     0xcc
-#define TSS_BUSY       BIT(41)
+#define VMX_FAILED      (-2)
+#define BREAKPOINT      0xcc
+#define TSS_BUSY        BIT(41)
 /* Descriptors without a base ("Segment Descriptors"). */
-#define CODE64	       DESCRIPTOR_CODE64
-#define FLAT(type)     (UINT64_C(0x00cf00000000ffff) | (uint64_t)(type) << 40)
+#define CODE64          DESCRIPTOR_CODE64
+#define FLAT(type)      (UINT64_C(0x00cf00000000ffff) | (uint64_t)(type) << 40)
 #define BYTES_64K(type) (UINT64_C(0x000000000000ffff) | (uint64_t)(type) << 40)
-#define BYTES_4K(type) (UINT64_C(0x0040000000000fff) | (uint64_t)(type) << 40)
+#define BYTES_4K(type)  (UINT64_C(0x0040000000000fff) | (uint64_t)(type) << 40)
 enum { /* present, DPL 0: type, S */
 	READ_ONLY = 0x90,
 	READ_WRITE = 0x92,
@@ -45,18 +45,19 @@ struct legacy_far_pointer {
 extern struct legacy_table legacy_gdt_pointer, legacy_idt_pointer, legacy_real_idt_pointer;
 extern struct descriptor_table legacy_host_gdt, legacy_host_idt;
 extern struct legacy_far_pointer legacy_code_pointer;
-extern uint32_t legacy_registers[9], legacy_segments[5], legacy_esp, legacy_paging, legacy_vmx, legacy_path,
-	legacy_resume, legacy_low_segment, legacy_eip, legacy_cr2;
+extern uint32_t legacy_registers[9], legacy_segments[5], legacy_esp, legacy_paging, legacy_vmx,
+	legacy_path, legacy_resume, legacy_low_segment, legacy_eip, legacy_cr2;
 extern int32_t legacy_vector, legacy_result;
 extern uint32_t legacy_error, legacy_result_error;
 extern uint64_t legacy_on_pointer, legacy_vmcs_pointer;
-extern uint8_t legacy_stack_top[], legacy_user_stack_top[]; /* the ends of host_legacy_switch.S's stacks */
+extern uint8_t legacy_stack_top[],
+	legacy_user_stack_top[]; /* the ends of host_legacy_switch.S's stacks */
 
 struct legacy_table legacy_gdt_pointer, legacy_idt_pointer, legacy_real_idt_pointer;
 struct descriptor_table legacy_host_gdt, legacy_host_idt;
 struct legacy_far_pointer legacy_code_pointer;
-uint32_t legacy_registers[9], legacy_segments[5], legacy_esp, legacy_paging, legacy_vmx, legacy_path, legacy_resume,
-	legacy_low_segment, legacy_eip, legacy_cr2;
+uint32_t legacy_registers[9], legacy_segments[5], legacy_esp, legacy_paging, legacy_vmx,
+	legacy_path, legacy_resume, legacy_low_segment, legacy_eip, legacy_cr2;
 int32_t legacy_vector, legacy_result;
 uint32_t legacy_error, legacy_result_error;
 uint64_t legacy_on_pointer, legacy_vmcs_pointer;
@@ -68,7 +69,8 @@ void legacy_path_protected(void);
 void legacy_path_user(void);
 void legacy_path_v86(void);
 void legacy_path_real(void);
-extern const uint8_t legacy_real_start[], legacy_real_end[], legacy_real_faults[], legacy_fault_entries[];
+extern const uint8_t legacy_real_start[], legacy_real_end[], legacy_real_faults[],
+	legacy_fault_entries[];
 
 static uint64_t gdt[14] __aligned(16), idt[32] __aligned(16);
 static uint32_t tss[26] __aligned(16);
@@ -102,13 +104,15 @@ static void fill_gdt(void)
 	gdt[LEGACY_SELECTOR_DATA / 8] = FLAT(READ_WRITE);
 	gdt[3] = FLAT(EXECUTE_READ | USER);
 	gdt[4] = FLAT(READ_WRITE | USER);
-	gdt[SELECTOR_TSS32 / 8] = with_base((uint64_t)TSS32 << 40 | (sizeof(tss) - 1), address32(tss));
+	gdt[SELECTOR_TSS32 / 8] =
+		with_base((uint64_t)TSS32 << 40 | (sizeof(tss) - 1), address32(tss));
 	gdt[LEGACY_SELECTOR_CODE / 8] = FLAT(EXECUTE_READ);
 	gdt[SELECTOR_CODE16 / 8] = with_base(BYTES_64K(EXECUTE_READ), address32(code_page));
 	gdt[LEGACY_SELECTOR_SMALL / 8] = with_base(BYTES_4K(READ_WRITE), address32(legacy_area));
 	gdt[LEGACY_SELECTOR_READ_ONLY / 8] = FLAT(READ_ONLY);
 	gdt[LEGACY_SELECTOR_EXECUTE_ONLY / 8] = FLAT(EXECUTE_ONLY);
-	gdt[LEGACY_SELECTOR_EXPAND_DOWN / 8] = with_base(BYTES_4K(EXPAND_DOWN), address32(legacy_area));
+	gdt[LEGACY_SELECTOR_EXPAND_DOWN / 8] =
+		with_base(BYTES_4K(EXPAND_DOWN), address32(legacy_area));
 	gdt[12] = with_base(BYTES_64K(EXECUTE_READ), address32(low_page()));
 	gdt[13] = with_base(BYTES_64K(READ_WRITE), address32(low_page()));
 	legacy_gdt_pointer = (struct legacy_table){ sizeof(gdt) - 1, address32(gdt) };
@@ -121,10 +125,11 @@ static void fill_idt(void)
 
 	for (i = 0; i < ARRAY_SIZE(idt); i++) {
 		uint64_t entry = address32(legacy_fault_entries + 16 * i);
-		uint64_t rights = i == VECTOR_BP ? 0xee00 : 0x8e00; /* present, 32-bit interrupt gate */
+		uint64_t rights =
+			i == VECTOR_BP ? 0xee00 : 0x8e00; /* present, 32-bit interrupt gate */
 
 		idt[i] = (entry & BITS(15, 0)) | LEGACY_SELECTOR_CODE << 16 | rights << 32 |
-			(entry & BITS(31, 16)) << 32;
+			 (entry & BITS(31, 16)) << 32;
 	}
 	legacy_idt_pointer = (struct legacy_table){ sizeof(idt) - 1, address32(idt) };
 	memset(tss, 0, sizeof(tss));
@@ -140,7 +145,8 @@ static void fill_low_page(void)
 	uint32_t *vectors = (uint32_t *)(void *)(page + LOW_VECTORS);
 	uint32_t faults = LOW_REAL_START + (uint32_t)(legacy_real_faults - legacy_real_start);
 
-	memcpy(page + LOW_REAL_START, legacy_real_start, (size_t)(legacy_real_end - legacy_real_start));
+	memcpy(page + LOW_REAL_START, legacy_real_start,
+		(size_t)(legacy_real_end - legacy_real_start));
 	for (i = 0; i < 32; i++)
 		vectors[i] = segment << 16 | (faults + 8 * i);
 	legacy_low_segment = segment;
@@ -164,7 +170,7 @@ static void put_code(enum legacy_mode mode, const uint8_t *code, size_t bytes)
 	}
 	if (mode == LEGACY_PROTECTED16)
 		*at++ = 0x66; /* operand-size prefix */
-	*at++ = 0xea;	      /* far jump */
+	*at++ = 0xea;         /* far jump */
 	memcpy(at, &back, sizeof(back));
 }
 
@@ -186,8 +192,9 @@ static void put_state(enum legacy_mode mode, const struct legacy_state *state)
 	legacy_segments[4] = ss;
 	legacy_esp = ss == LEGACY_SELECTOR_SMALL ? AREA_STACK : address32(legacy_stack_top);
 	legacy_code_pointer.offset = mode == LEGACY_PROTECTED16 ? 0 : address32(code_page);
-	legacy_code_pointer.selector = mode == LEGACY_PROTECTED16 ? SELECTOR_CODE16 :
-								    or_default(state->cs, LEGACY_SELECTOR_CODE);
+	legacy_code_pointer.selector = mode == LEGACY_PROTECTED16
+					       ? SELECTOR_CODE16
+					       : or_default(state->cs, LEGACY_SELECTOR_CODE);
 	legacy_paging = mode != LEGACY_UNPAGED && mode != LEGACY_REAL;
 	legacy_vmx = state->vmx;
 	legacy_on_pointer = vmx_address(vmx_on_region);
@@ -225,8 +232,8 @@ static void switch_modes(void)
 	__asm__ volatile("ltr %w0" : : "r"(SELECTOR_TSS) : "memory");
 }
 
-outcome legacy_execute(enum legacy_mode mode, const uint8_t *code, size_t bytes, struct legacy_state *state,
-	struct trap_info *fault)
+outcome legacy_execute(enum legacy_mode mode, const uint8_t *code, size_t bytes,
+	struct legacy_state *state, struct trap_info *fault)
 {
 	if (vmx_is_on()) {
 		vmclear(vmx_address(vmx_region));
@@ -245,8 +252,10 @@ outcome legacy_execute(enum legacy_mode mode, const uint8_t *code, size_t bytes,
 	memcpy(state->gpr, legacy_registers, sizeof(state->gpr));
 	state->eflags = legacy_registers[8];
 	if (fault != NULL)
-		*fault = (struct trap_info){ legacy_result, legacy_result_error, legacy_cr2, legacy_eip };
-	if (legacy_result == TRAP_NONE || (legacy_result == VECTOR_BP && path_of(mode) != legacy_path_protected))
+		*fault = (struct trap_info){ legacy_result, legacy_result_error, legacy_cr2,
+			legacy_eip };
+	if (legacy_result == TRAP_NONE ||
+		(legacy_result == VECTOR_BP && path_of(mode) != legacy_path_protected))
 		return OK;
 	return outcome_fault(legacy_result, legacy_result_error);
 }

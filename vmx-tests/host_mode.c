@@ -15,8 +15,11 @@ void host_enter_compatibility(void);
 void host_enter_user(void);
 
 /* Machine code that goes on at an address, in 64-bit and in 32-bit code; and #BP for CPL 3. */
-#define JUMP_64	    { 0xff, 0x25, 0, 0, 0, 0 }	/* jmp *0(%rip), followed by the address */
-#define FAR_JUMP_32 0xea			/* followed by offset and selector */
+#define JUMP_64                                                                                    \
+	{                                                                                          \
+		0xff, 0x25, 0, 0, 0, 0                                                             \
+	}                /* jmp *0(%rip), followed by the address */
+#define FAR_JUMP_32 0xea /* followed by offset and selector */
 #define BREAKPOINT  0xcc
 
 struct far_pointer {
@@ -85,15 +88,18 @@ static void prepare_user(enum host_mode mode, const struct host_registers *regis
 	bool is_64bit = mode == HOST_64BIT_USER;
 
 	host_user_frame = (struct iret_frame){ vmx_address(code_page),
-		is_64bit ? SELECTOR_USER_CODE64 | 3 : SELECTOR_USER_CODE32 | 3, registers->rflags | RFLAGS_FIXED,
-		registers->gpr[RSP] ? registers->gpr[RSP] : vmx_address(guest_stack) + GUEST_STACK_BYTES,
+		is_64bit ? SELECTOR_USER_CODE64 | 3 : SELECTOR_USER_CODE32 | 3,
+		registers->rflags | RFLAGS_FIXED,
+		registers->gpr[RSP] ? registers->gpr[RSP]
+				    : vmx_address(guest_stack) + GUEST_STACK_BYTES,
 		SELECTOR_USER_DATA | 3 };
 	trap_set_stack(vmx_address(trap_stack) + sizeof(trap_stack));
 }
 
 static void (*entry_of(enum host_mode mode))(void)
 {
-	host_far_pointer = (struct far_pointer){ (uint32_t)vmx_address(code_page), SELECTOR_CODE32 };
+	host_far_pointer =
+		(struct far_pointer){ (uint32_t)vmx_address(code_page), SELECTOR_CODE32 };
 	if (mode == HOST_64BIT)
 		return (void (*)(void))(uintptr_t)code_page;
 	return is_user(mode) ? host_enter_user : host_enter_compatibility;

@@ -1,5 +1,6 @@
-/* The conformance suite for VT-x: turns VMX on, gives each test a healthy VMCS, and checks that the test
-   left the host as it was. The tests are in the folders beside it, one per part of the manual. */
+/* The conformance suite for VT-x: turns VMX on, gives each test a healthy VMCS, and checks that the
+   test left the host as it was. The tests are in the folders beside it, one per part of the manual.
+ */
 #include "runtime/harness.h"
 #include "runtime/image.h"
 #include "runtime/power.h"

@@ -54,7 +54,7 @@ static bool has_monitor(void)
 static bool has_performance_counters(void)
 {
 	return cpuid(CPUID_VENDOR, 0).eax >= CPUID_PERFMON &&
-		(cpuid(CPUID_PERFMON, 0).eax & CPUID_A_EAX_COUNTERS);
+	       (cpuid(CPUID_PERFMON, 0).eax & CPUID_A_EAX_COUNTERS);
 }
 
 static bool has_wbnoinvd(void)
@@ -65,7 +65,7 @@ static bool has_wbnoinvd(void)
 static bool has_umip(void)
 {
 	return cpuid(CPUID_VENDOR, 0).eax >= CPUID_STRUCTURED &&
-		(cpuid(CPUID_STRUCTURED, 0).ecx & CPUID_7_ECX_UMIP);
+	       (cpuid(CPUID_STRUCTURED, 0).ecx & CPUID_7_ECX_UMIP);
 }
 
 static bool has_ins_outs_information(void)
@@ -76,13 +76,13 @@ static bool has_ins_outs_information(void)
 static bool has_ept_dirty(void)
 {
 	return ept_available() &&
-		(vmx_capability(MSR_IA32_VMX_EPT_VPID_CAP) & VMX_EPT_VPID_CAP_ACCESSED_DIRTY);
+	       (vmx_capability(MSR_IA32_VMX_EPT_VPID_CAP) & VMX_EPT_VPID_CAP_ACCESSED_DIRTY);
 }
 
 static bool has_eptp_switching(void)
 {
 	return vmx_may_set(CONTROL_WORD_PROC2, PROC2_ENABLE_VM_FUNCTIONS) &&
-		(vmx_capability(MSR_IA32_VMX_VMFUNC) & VMX_VMFUNC_EPTP_SWITCHING);
+	       (vmx_capability(MSR_IA32_VMX_VMFUNC) & VMX_VMFUNC_EPTP_SWITCHING);
 }
 
 static bool has_cr3_targets_4(void)

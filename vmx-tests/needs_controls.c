@@ -1,5 +1,5 @@
-/* For each control of the manual's table, what a test of its 1-setting and of its 0-setting needs. Other
-   needs are needs.c's. */
+/* For each control of the manual's table, what a test of its 1-setting and of its 0-setting needs.
+   Other needs are needs.c's. */
 #include "vmx-tests/needs.h"
 #include "vmx-tests/vmx.h"
 

@@ -32,11 +32,12 @@ static bool has_reserved_physical(void)
 	{                                                                                          \
 		return !has_capability(bit);                                                       \
 	}                                                                                          \
-	const struct test_need need_##name = { "no " words " (IA32_VMX_EPT_VPID_CAP bit " #bit ")", \
-		has_##name };                                                                      \
-	const struct test_need need_no_##name = { "it has " words                                  \
-						  " (IA32_VMX_EPT_VPID_CAP bit " #bit ")",          \
-		lacks_##name };
+	const struct test_need need_##name = {                                                     \
+		"no " words " (IA32_VMX_EPT_VPID_CAP bit " #bit ")", has_##name                    \
+	};                                                                                         \
+	const struct test_need need_no_##name = {                                                  \
+		"it has " words " (IA32_VMX_EPT_VPID_CAP bit " #bit ")", lacks_##name              \
+	};
 #define NEED(name, reason) const struct test_need need_##name = { reason, has_##name };
 #include "vmx-tests/needs_ept.def"
 #undef NEED

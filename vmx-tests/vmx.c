@@ -107,7 +107,7 @@ void vmx_enter_operation(void)
 	unlock();
 	write_cr0((read_cr0() | rdmsr(MSR_IA32_VMX_CR0_FIXED0)) & rdmsr(MSR_IA32_VMX_CR0_FIXED1));
 	write_cr4((read_cr4() | rdmsr(MSR_IA32_VMX_CR4_FIXED0) | CR4_VMXE) &
-		rdmsr(MSR_IA32_VMX_CR4_FIXED1));
+		  rdmsr(MSR_IA32_VMX_CR4_FIXED1));
 	if (vmx_on_region == NULL) {
 		vmx_on_region = vmx_new_region();
 		vmx_region = vmx_new_region();
@@ -130,7 +130,8 @@ uint64_t vmx_capability(uint32_t msr)
 	uint64_t value;
 
 	rdmsr_safe(msr, &value);
-	return value; /* not observed: it steers the suite, and caps/ looks at the MSRs themselves */
+	return value; /* not observed: it steers the suite, and caps/ looks at the MSRs themselves
+		       */
 }
 
 uint64_t vmx_control_capability(enum vmx_control_word word)
@@ -138,8 +139,10 @@ uint64_t vmx_control_capability(enum vmx_control_word word)
 	static const struct {
 		uint32_t plain, true_one;
 	} msrs[CONTROL_WORDS] = {
-		[CONTROL_WORD_PIN] = { MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS },
-		[CONTROL_WORD_PROC] = { MSR_IA32_VMX_PROCBASED_CTLS, MSR_IA32_VMX_TRUE_PROCBASED_CTLS },
+		[CONTROL_WORD_PIN] = { MSR_IA32_VMX_PINBASED_CTLS,
+			MSR_IA32_VMX_TRUE_PINBASED_CTLS },
+		[CONTROL_WORD_PROC] = { MSR_IA32_VMX_PROCBASED_CTLS,
+			MSR_IA32_VMX_TRUE_PROCBASED_CTLS },
 		[CONTROL_WORD_PROC2] = { MSR_IA32_VMX_PROCBASED_CTLS2, 0 },
 		[CONTROL_WORD_PROC3] = { MSR_IA32_VMX_PROCBASED_CTLS3, 0 },
 		[CONTROL_WORD_VM_EXIT] = { MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_TRUE_EXIT_CTLS },
@@ -148,13 +151,17 @@ uint64_t vmx_control_capability(enum vmx_control_word word)
 	};
 	bool has_true = rdmsr(MSR_IA32_VMX_BASIC) & VMX_BASIC_TRUE_CONTROLS;
 
-	if (word == CONTROL_WORD_PROC2 && !vmx_may_set(CONTROL_WORD_PROC, PROC_ACTIVATE_SECONDARY_CONTROLS))
+	if (word == CONTROL_WORD_PROC2 &&
+		!vmx_may_set(CONTROL_WORD_PROC, PROC_ACTIVATE_SECONDARY_CONTROLS))
 		return 0;
-	if (word == CONTROL_WORD_PROC3 && !vmx_may_set(CONTROL_WORD_PROC, PROC_ACTIVATE_TERTIARY_CONTROLS))
+	if (word == CONTROL_WORD_PROC3 &&
+		!vmx_may_set(CONTROL_WORD_PROC, PROC_ACTIVATE_TERTIARY_CONTROLS))
 		return 0;
-	if (word == CONTROL_WORD_VM_EXIT2 && !vmx_may_set(CONTROL_WORD_VM_EXIT, VM_EXIT_ACTIVATE_SECONDARY_CONTROLS))
+	if (word == CONTROL_WORD_VM_EXIT2 &&
+		!vmx_may_set(CONTROL_WORD_VM_EXIT, VM_EXIT_ACTIVATE_SECONDARY_CONTROLS))
 		return 0;
-	return vmx_capability(has_true && msrs[word].true_one ? msrs[word].true_one : msrs[word].plain);
+	return vmx_capability(
+		has_true && msrs[word].true_one ? msrs[word].true_one : msrs[word].plain);
 }
 
 bool vmx_may_set(enum vmx_control_word word, uint64_t bit)

@@ -1,5 +1,5 @@
-/* The VMX instructions, each returning what came of it as an outcome, and the suite's VMXON and VMCS
-   regions. Faults are not caught here: the harness makes them the test's outcome. */
+/* The VMX instructions, each returning what came of it as an outcome, and the suite's VMXON and
+   VMCS regions. Faults are not caught here: the harness makes them the test's outcome. */
 #ifndef VMX_TESTS_VMX_H
 #define VMX_TESTS_VMX_H
 
@@ -14,16 +14,15 @@
 /* The flags of the last wrapped instruction on this CPU, VMX_FLAGS only. */
 extern uint64_t vmx_flags;
 
-/* Makes the outcome of an instruction's flags; FAIL_VALID reads the VM-instruction error. Flags that
-   the manual does not allow (others than CF or ZF alone, or none) are a MISMATCH. */
+/* Makes the outcome of an instruction's flags; FAIL_VALID reads the VM-instruction error. Flags
+   that the manual does not allow (others than CF or ZF alone, or none) are a MISMATCH. */
 outcome vmx_outcome(uint64_t flags);
 
 /* VMX_INSTRUCTION("vmxon %1", "m"(operand)): runs it with all arithmetic flags set before. */
 #define VMX_INSTRUCTION(text, ...)                                                                 \
 	({                                                                                         \
 		uint64_t flags_;                                                                   \
-		__asm__ volatile("pushfq; orq $0x8d5, (%%rsp); popfq; " text                       \
-				 "; pushfq; popq %0"                                               \
+		__asm__ volatile("pushfq; orq $0x8d5, (%%rsp); popfq; " text "; pushfq; popq %0"   \
 				 : "=&r"(flags_)                                                   \
 				 : __VA_ARGS__                                                     \
 				 : "memory", "cc");                                                \
@@ -73,7 +72,8 @@ static inline outcome invvpid(uint64_t type, const struct invvpid_descriptor *de
 	return VMX_INSTRUCTION("invvpid (%1), %2", "r"(descriptor), "r"(type));
 }
 
-/* A field that must be there: reading or writing it cannot fail unless the test is wrong (panics). */
+/* A field that must be there: reading or writing it cannot fail unless the test is wrong (panics).
+ */
 uint64_t field_read(uint64_t encoding);
 void field_write(uint64_t encoding, uint64_t value);
 
@@ -105,7 +105,8 @@ static inline void field_clear(uint64_t encoding, uint64_t bits)
 /* Does the CPU have that field: can it be read? With a current VMCS. */
 bool field_exists(uint64_t encoding);
 
-/* Page-sized regions with the revision id written: the VMXON region, the current VMCS, a spare one. */
+/* Page-sized regions with the revision id written: the VMXON region, the current VMCS, a spare one.
+ */
 extern struct vmcs_region *vmx_on_region, *vmx_region, *vmx_spare_region;
 
 /* A fresh page with the revision id, and zeroes else; page_free() it. Never NULL: panics. */
@@ -126,7 +127,8 @@ bool vmx_is_on(void);
 void vmx_enter_operation(void);
 void vmx_leave_operation(void);
 
-/* A capability MSR, 0 where the CPU does not have it. The control-word MSRs: the TRUE one where there is one. */
+/* A capability MSR, 0 where the CPU does not have it. The control-word MSRs: the TRUE one where
+ * there is one. */
 uint64_t vmx_capability(uint32_t msr);
 uint64_t vmx_control_capability(enum vmx_control_word word);
 

@@ -1,5 +1,6 @@
-/* When a recognized virtual interrupt is delivered, and what requests one (Intel SDM, "Virtual-Interrupt Delivery", "PPR
-   Virtualization", "APIC-Write Emulation"). The delivery itself: delivery.c. */
+/* When a recognized virtual interrupt is delivered, and what requests one (Intel SDM,
+   "Virtual-Interrupt Delivery", "PPR Virtualization", "APIC-Write Emulation"). The delivery itself:
+   delivery.c. */
 #define TEST_FOLDER "apic/"
 #include "runtime/harness.h"
 #include "vmx-tests/apic/page.h"
@@ -8,10 +9,10 @@
 #define NEEDED                                                                                     \
 	NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES,                         \
 		&need_PROC2_VIRTUAL_INTERRUPT_DELIVERY, &need_PIN_EXTERNAL_INTERRUPT_EXITING)
-#define COVERS		 "control:PROC2_VIRTUAL_INTERRUPT_DELIVERY field:GUEST_INTERRUPT_STATUS"
-#define ENDS		 EXIT(EXIT_REASON_VMCALL)
-#define WRITE		 EXIT(EXIT_REASON_APIC_WRITE)
-#define VECTOR		 0x51
+#define COVERS           "control:PROC2_VIRTUAL_INTERRUPT_DELIVERY field:GUEST_INTERRUPT_STATUS"
+#define ENDS             EXIT(EXIT_REASON_VMCALL)
+#define WRITE            EXIT(EXIT_REASON_APIC_WRITE)
+#define VECTOR           0x51
 #define STATUS(svi, rvi) ((uint64_t)(svi) << 8 | (rvi))
 
 GUEST_CODE64(pending_pause, "pause; pause; vmcall");
@@ -45,13 +46,16 @@ static const struct block_row blocks[] = {
 	{ { "IF clear", ENDS }, CODE_ROW(pending_pause), false, 0, 0 },
 	{ { "STI, then another instruction", ENDS }, CODE_ROW(pending_sti), false, 0, 1 },
 	{ { "STI right before the end", ENDS }, CODE_ROW(pending_sti_vmcall), false, 0, 0 },
-	{ { "VM entry with blocking by STI, two instructions", ENDS }, CODE_ROW(pending_pause), true, INTERRUPTIBILITY_STI, 1 },
-	{ { "VM entry with blocking by MOV SS, two instructions", ENDS }, CODE_ROW(pending_pause), true, INTERRUPTIBILITY_MOV_SS, 1 },
+	{ { "VM entry with blocking by STI, two instructions", ENDS }, CODE_ROW(pending_pause),
+		true, INTERRUPTIBILITY_STI, 1 },
+	{ { "VM entry with blocking by MOV SS, two instructions", ENDS }, CODE_ROW(pending_pause),
+		true, INTERRUPTIBILITY_MOV_SS, 1 },
 };
 
 SWEEP(pending, blocking, "SDM Virtual-Interrupt Delivery",
-	"a recognized virtual interrupt is delivered where an interrupt would be: RFLAGS.IF = 1, no blocking by STI or MOV SS", blocks,
-	.needs = NEEDED, .covers = COVERS " field:GUEST_INTERRUPTIBILITY_STATE")
+	"a recognized virtual interrupt is delivered where an interrupt would be: RFLAGS.IF = 1, "
+	"no blocking by STI or MOV SS",
+	blocks, .needs = NEEDED, .covers = COVERS " field:GUEST_INTERRUPTIBILITY_STATE")
 {
 	const struct block_row *row = TEST_ROW(struct block_row);
 	outcome result;
@@ -64,8 +68,9 @@ SWEEP(pending, blocking, "SDM Virtual-Interrupt Delivery",
 	return result;
 }
 
-TEST(pending, sti_hlt, "SDM Virtual-Interrupt Delivery", "a virtual interrupt pending at STI and HLT is delivered before the instruction behind HLT", ENDS,
-	.needs = NEEDED, .covers = COVERS)
+TEST(pending, sti_hlt, "SDM Virtual-Interrupt Delivery",
+	"a virtual interrupt pending at STI and HLT is delivered before the instruction behind HLT",
+	ENDS, .needs = NEEDED, .covers = COVERS)
 {
 	outcome result;
 
@@ -75,8 +80,9 @@ TEST(pending, sti_hlt, "SDM Virtual-Interrupt Delivery", "a virtual interrupt pe
 	return result;
 }
 
-TEST(pending, entry_blocked_by_sti, "SDM Virtual-Interrupt Delivery", "blocking by STI at VM entry holds it back for one instruction", ENDS,
-	.needs = NEEDED, .covers = COVERS)
+TEST(pending, entry_blocked_by_sti, "SDM Virtual-Interrupt Delivery",
+	"blocking by STI at VM entry holds it back for one instruction", ENDS, .needs = NEEDED,
+	.covers = COVERS)
 {
 	outcome result;
 
@@ -88,8 +94,9 @@ TEST(pending, entry_blocked_by_sti, "SDM Virtual-Interrupt Delivery", "blocking 
 	return result;
 }
 
-TEST(pending, entry_blocked_by_mov_ss, "SDM Virtual-Interrupt Delivery", "blocking by MOV SS at VM entry holds it back for one instruction",
-	ENDS, .needs = NEEDED, .covers = COVERS)
+TEST(pending, entry_blocked_by_mov_ss, "SDM Virtual-Interrupt Delivery",
+	"blocking by MOV SS at VM entry holds it back for one instruction", ENDS, .needs = NEEDED,
+	.covers = COVERS)
 {
 	outcome result;
 
@@ -117,8 +124,9 @@ TEST(pending, interrupt_window, "SDM Virtual-Interrupt Delivery",
 	return result;
 }
 
-TEST(pending, not_enabled, "SDM Evaluation and Delivery of Virtual Interrupts", "with \"virtual-interrupt delivery\" 0 nothing is delivered", ENDS,
-	.needs = NEEDED, .covers = COVERS)
+TEST(pending, not_enabled, "SDM Evaluation and Delivery of Virtual Interrupts",
+	"with \"virtual-interrupt delivery\" 0 nothing is delivered", ENDS, .needs = NEEDED,
+	.covers = COVERS)
 {
 	outcome result;
 
@@ -131,7 +139,8 @@ TEST(pending, not_enabled, "SDM Evaluation and Delivery of Virtual Interrupts", 
 }
 
 /* Every vector that may be delivered: those from 16 up have a class above 0. */
-TEST(pending, vectors, "SDM Virtual-Interrupt Delivery", "each vector from 16 to 255 is delivered as itself", OK, .needs = NEEDED, .covers = COVERS)
+TEST(pending, vectors, "SDM Virtual-Interrupt Delivery",
+	"each vector from 16 to 255 is delivered as itself", OK, .needs = NEEDED, .covers = COVERS)
 {
 	unsigned int vector;
 
@@ -158,15 +167,19 @@ struct priority_row {
 };
 
 static const struct priority_row priorities[] = {
-	{ { "VTPR 0, SVI 0", ENDS }, 0, 0, 0 },		  { { "VTPR 35H, SVI 0", ENDS }, 0x35, 0, 0x35 },
-	{ { "VTPR 35H, SVI 41H", ENDS }, 0x35, 0x41, 0x40 }, { { "VTPR 35H, SVI 3FH", ENDS }, 0x35, 0x3f, 0x35 },
-	{ { "VTPR 0, SVI FFH", ENDS }, 0, 0xff, 0xf0 },	  { { "VTPR F0H, SVI E1H", ENDS }, 0xf0, 0xe1, 0xf0 },
+	{ { "VTPR 0, SVI 0", ENDS }, 0, 0, 0 },
+	{ { "VTPR 35H, SVI 0", ENDS }, 0x35, 0, 0x35 },
+	{ { "VTPR 35H, SVI 41H", ENDS }, 0x35, 0x41, 0x40 },
+	{ { "VTPR 35H, SVI 3FH", ENDS }, 0x35, 0x3f, 0x35 },
+	{ { "VTPR 0, SVI FFH", ENDS }, 0, 0xff, 0xf0 },
+	{ { "VTPR F0H, SVI E1H", ENDS }, 0xf0, 0xe1, 0xf0 },
 	{ { "VTPR 4FH, SVI 40H", ENDS }, 0x4f, 0x40, 0x4f },
 };
 
 SWEEP(pending, priority_at_entry, "SDM PPR Virtualization",
-	"VM entry computes VPPR: VTPR where its class is at least SVI's, else SVI's class; bytes 3:1 become 0", priorities, .needs = NEEDED,
-	.covers = COVERS)
+	"VM entry computes VPPR: VTPR where its class is at least SVI's, else SVI's class; bytes "
+	"3:1 become 0",
+	priorities, .needs = NEEDED, .covers = COVERS)
 {
 	const struct priority_row *row = TEST_ROW(struct priority_row);
 	outcome result;
@@ -182,7 +195,8 @@ SWEEP(pending, priority_at_entry, "SDM PPR Virtualization",
 	return result;
 }
 
-SWEEP(pending, priority_at_tpr_write, "SDM TPR Virtualization", "a write of the TPR computes VPPR anew", priorities, .needs = NEEDED, .covers = COVERS)
+SWEEP(pending, priority_at_tpr_write, "SDM TPR Virtualization",
+	"a write of the TPR computes VPPR anew", priorities, .needs = NEEDED, .covers = COVERS)
 {
 	const struct priority_row *row = TEST_ROW(struct priority_row);
 	outcome result;
@@ -195,7 +209,8 @@ SWEEP(pending, priority_at_tpr_write, "SDM TPR Virtualization", "a write of the 
 	return result;
 }
 
-TEST(pending, threshold_unused, "SDM TPR Virtualization", "with virtual-interrupt delivery the TPR threshold makes no exits", ENDS, .needs = NEEDED,
+TEST(pending, threshold_unused, "SDM TPR Virtualization",
+	"with virtual-interrupt delivery the TPR threshold makes no exits", ENDS, .needs = NEEDED,
 	.covers = COVERS " field:TPR_THRESHOLD")
 {
 	apic_use_delivery();
@@ -231,7 +246,8 @@ static const struct command_row commands[] = {
 };
 
 SWEEP(pending, self_ipi_conditions, "SDM APIC-Write Emulation",
-	"a write to 300H is a self-IPI when the shorthand is self, edge, fixed, no reserved bit or delivery status, vector above 15; else an APIC-write exit",
+	"a write to 300H is a self-IPI when the shorthand is self, edge, fixed, no reserved bit or "
+	"delivery status, vector above 15; else an APIC-write exit",
 	commands, .needs = NEEDED, .covers = COVERS " exit:APIC_WRITE")
 {
 	const struct command_row *row = TEST_ROW(struct command_row);
@@ -246,7 +262,8 @@ SWEEP(pending, self_ipi_conditions, "SDM APIC-Write Emulation",
 	return result;
 }
 
-TEST(pending, self_ipi_keeps_higher, "SDM Self-IPI Virtualization", "a self-IPI leaves a higher RVI", ENDS, .needs = NEEDED,
+TEST(pending, self_ipi_keeps_higher, "SDM Self-IPI Virtualization",
+	"a self-IPI leaves a higher RVI", ENDS, .needs = NEEDED,
 	VALUES({ VMCS_GUEST_INTERRUPT_STATUS, STATUS(0, 0x77) }), .covers = COVERS)
 {
 	outcome result;
@@ -262,7 +279,8 @@ TEST(pending, self_ipi_keeps_higher, "SDM Self-IPI Virtualization", "a self-IPI 
 /* EOI lets what it masked in. */
 GUEST_CODE64(pending_eoi, "movl $0, (%rdi); pause; vmcall");
 
-TEST(pending, eoi_lets_in, "SDM EOI Virtualization", "EOI virtualization evaluates pending virtual interrupts", ENDS, .needs = NEEDED,
+TEST(pending, eoi_lets_in, "SDM EOI Virtualization",
+	"EOI virtualization evaluates pending virtual interrupts", ENDS, .needs = NEEDED,
 	VALUES({ VMCS_GUEST_INTERRUPT_STATUS, STATUS(VECTOR, 0) }), .covers = COVERS)
 {
 	outcome result;
@@ -280,7 +298,8 @@ TEST(pending, eoi_lets_in, "SDM EOI Virtualization", "EOI virtualization evaluat
 	return result;
 }
 
-TEST(pending, eoi_clears_veoi, "SDM APIC-Write Emulation", "a write to 0B0H leaves VEOI 0", ENDS, .needs = NEEDED, .covers = COVERS)
+TEST(pending, eoi_clears_veoi, "SDM APIC-Write Emulation", "a write to 0B0H leaves VEOI 0", ENDS,
+	.needs = NEEDED, .covers = COVERS)
 {
 	outcome result;
 
@@ -291,9 +310,11 @@ TEST(pending, eoi_clears_veoi, "SDM APIC-Write Emulation", "a write to 0B0H leav
 	return result;
 }
 
-TEST(pending, eoi_exit_is_a_trap, "SDM EOI Virtualization", "the EOI exit comes after the instruction; the exit comes before the evaluation",
+TEST(pending, eoi_exit_is_a_trap, "SDM EOI Virtualization",
+	"the EOI exit comes after the instruction; the exit comes before the evaluation",
 	EXIT(EXIT_REASON_VIRTUALIZED_EOI), .needs = NEEDED,
-	VALUES({ VMCS_EXIT_QUALIFICATION, 0x68 }, { VMCS_GUEST_INTERRUPT_STATUS, STATUS(0, VECTOR) }),
+	VALUES({ VMCS_EXIT_QUALIFICATION, 0x68 },
+		{ VMCS_GUEST_INTERRUPT_STATUS, STATUS(0, VECTOR) }),
 	.covers = COVERS " exit:VIRTUALIZED_EOI")
 {
 	outcome result;
@@ -308,7 +329,8 @@ TEST(pending, eoi_exit_is_a_trap, "SDM EOI Virtualization", "the EOI exit comes 
 	guest_gpr[RDI] = vmx_address(apic_access) + APIC_REG_EOI;
 	field_write(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	result = guest_run(NULL);
-	CHECK_EQUAL(field_read(VMCS_GUEST_RIP), vmx_address(pending_eoi) + 6); /* MOV is 6 bytes long */
+	CHECK_EQUAL(
+		field_read(VMCS_GUEST_RIP), vmx_address(pending_eoi) + 6); /* MOV is 6 bytes long */
 	CHECK_EQUAL(test_observe(guest_events), 0);
 	return result;
 }

@@ -1,18 +1,19 @@
-/* APIC-access exits among other events, and accesses that do not come from a linear address directly (Intel SDM, "Priority of
-   APIC-Access VM Exits", "Guest-Physical Accesses to the APIC-Access Page"). */
+/* APIC-access exits among other events, and accesses that do not come from a linear address
+   directly (Intel SDM, "Priority of APIC-Access VM Exits", "Guest-Physical Accesses to the
+   APIC-Access Page"). */
 #define TEST_FOLDER "apic/"
 #include "runtime/harness.h"
 #include "runtime/string.h"
 #include "vmx-tests/apic/page.h"
 #include "vmx-tests/ept/window.h"
 
-#define ACCESS	 EXIT(EXIT_REASON_APIC_ACCESS)
-#define COVERS	 "exit:APIC_ACCESS control:PROC2_VIRTUALIZE_APIC_ACCESSES field:EXIT_QUALIFICATION"
-#define PRIORITY "SDM Priority of APIC-Access VM Exits"
-#define PHYSICAL "SDM Guest-Physical Accesses to the APIC-Access Page"
-#define NEEDED	 NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES)
+#define ACCESS     EXIT(EXIT_REASON_APIC_ACCESS)
+#define COVERS     "exit:APIC_ACCESS control:PROC2_VIRTUALIZE_APIC_ACCESSES field:EXIT_QUALIFICATION"
+#define PRIORITY   "SDM Priority of APIC-Access VM Exits"
+#define PHYSICAL   "SDM Guest-Physical Accesses to the APIC-Access Page"
+#define NEEDED     NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES)
 #define NEEDED_EPT NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES, &need_ept)
-#define OFFSET	 0x300
+#define OFFSET     0x300
 
 /* The APIC-access page is the window's page. */
 static void open(bool ept)
@@ -31,19 +32,21 @@ static void open(bool ept)
 static outcome check_linear(outcome result, uint64_t type)
 {
 	if (result == ACCESS)
-		CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION), FIELD_PUT(type, APIC_ACCESS_TYPE) | OFFSET);
+		CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION),
+			FIELD_PUT(type, APIC_ACCESS_TYPE) | OFFSET);
 	return result;
 }
 
-TEST(priority, page_fault_first, PRIORITY, "an access that would be a page fault is", FAULT(PF, 0), .needs = NEEDED, .covers = COVERS)
+TEST(priority, page_fault_first, PRIORITY, "an access that would be a page fault is", FAULT(PF, 0),
+	.needs = NEEDED, .covers = COVERS)
 {
 	open(false);
 	*window_guest_entry(1) &= ~(uint64_t)PTE_P;
 	return window_enter(ACCESS_READ, OFFSET);
 }
 
-TEST(priority, violation_first, PRIORITY, "an access that would violate EPT does", EXIT(EXIT_REASON_EPT_VIOLATION),
-	.needs = NEEDED_EPT, .covers = COVERS)
+TEST(priority, violation_first, PRIORITY, "an access that would violate EPT does",
+	EXIT(EXIT_REASON_EPT_VIOLATION), .needs = NEEDED_EPT, .covers = COVERS)
 {
 	open(true);
 	*window_entry(1) &= ~(uint64_t)EPT_WRITE;
@@ -51,7 +54,8 @@ TEST(priority, violation_first, PRIORITY, "an access that would violate EPT does
 	return window_enter(ACCESS_WRITE, OFFSET);
 }
 
-TEST(priority, accessed_flag, PRIORITY, "the accessed flags are set before the exit", ACCESS, .needs = NEEDED, .covers = COVERS)
+TEST(priority, accessed_flag, PRIORITY, "the accessed flags are set before the exit", ACCESS,
+	.needs = NEEDED, .covers = COVERS)
 {
 	outcome result;
 
@@ -62,7 +66,8 @@ TEST(priority, accessed_flag, PRIORITY, "the accessed flags are set before the e
 	return result;
 }
 
-TEST(priority, dirty_flag, PRIORITY, "a write's dirty flag is set before the exit", ACCESS, .needs = NEEDED, .covers = COVERS)
+TEST(priority, dirty_flag, PRIORITY, "a write's dirty flag is set before the exit", ACCESS,
+	.needs = NEEDED, .covers = COVERS)
 {
 	outcome result;
 
@@ -73,8 +78,11 @@ TEST(priority, dirty_flag, PRIORITY, "a write's dirty flag is set before the exi
 	return result;
 }
 
-TEST(priority, ept_flags, PRIORITY, "EPT's accessed and dirty flags are set before the exit", ACCESS,
-	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES, &need_ept, &need_ept_accessed_dirty), .covers = COVERS)
+TEST(priority, ept_flags, PRIORITY, "EPT's accessed and dirty flags are set before the exit",
+	ACCESS,
+	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES, &need_ept,
+		&need_ept_accessed_dirty),
+	.covers = COVERS)
 {
 	outcome result;
 
@@ -82,12 +90,14 @@ TEST(priority, ept_flags, PRIORITY, "EPT's accessed and dirty flags are set befo
 	field_set(VMCS_EPTP, EPTP_ACCESSED_DIRTY);
 	ept_invalidate();
 	result = check_linear(window_enter(ACCESS_WRITE, OFFSET), APIC_ACCESS_LINEAR_WRITE);
-	CHECK_EQUAL(test_observe(*window_entry(1)) & (EPT_ACCESSED | EPT_DIRTY), EPT_ACCESSED | EPT_DIRTY);
+	CHECK_EQUAL(test_observe(*window_entry(1)) & (EPT_ACCESSED | EPT_DIRTY),
+		EPT_ACCESSED | EPT_DIRTY);
 	return result;
 }
 
-TEST(priority, at_instruction, "SDM Saving RIP, RSP, RFLAGS, and SSP", "an APIC-access exit is at the instruction that accesses", ACCESS,
-	.needs = NEEDED, .covers = COVERS " field:GUEST_RIP")
+TEST(priority, at_instruction, "SDM Saving RIP, RSP, RFLAGS, and SSP",
+	"an APIC-access exit is at the instruction that accesses", ACCESS, .needs = NEEDED,
+	.covers = COVERS " field:GUEST_RIP")
 {
 	outcome result;
 
@@ -99,8 +109,9 @@ TEST(priority, at_instruction, "SDM Saving RIP, RSP, RFLAGS, and SSP", "an APIC-
 	return result;
 }
 
-TEST(priority, resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP", "an APIC-access exit saves RFLAGS.RF as 1", ACCESS,
-	.needs = NEEDED, .covers = COVERS " field:GUEST_RFLAGS")
+TEST(priority, resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP",
+	"an APIC-access exit saves RFLAGS.RF as 1", ACCESS, .needs = NEEDED,
+	.covers = COVERS " field:GUEST_RFLAGS")
 {
 	outcome result;
 
@@ -110,17 +121,20 @@ TEST(priority, resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP", "an APIC-acc
 	return result;
 }
 
-/* The guest's page table for the window becomes the APIC-access page: its use is a guest-physical access. */
+/* The guest's page table for the window becomes the APIC-access page: its use is a guest-physical
+ * access. */
 static void open_structure(void)
 {
 	open(true);
-	field_write(VMCS_APIC_ACCESS_ADDRESS, ALIGN_DOWN(vmx_address(window_guest_entry(1)), PAGE_SIZE));
+	field_write(VMCS_APIC_ACCESS_ADDRESS,
+		ALIGN_DOWN(vmx_address(window_guest_entry(1)), PAGE_SIZE));
 	ept_entry(vmx_address(window_guest_entry(1)), 1); /* a 4-KByte page, as the manual asks */
 	ept_invalidate();
 }
 
-TEST(priority, guest_structure, PHYSICAL, "reading a guest paging structure on the page exits with type 15", ACCESS, .needs = NEEDED_EPT,
-	.covers = COVERS)
+TEST(priority, guest_structure, PHYSICAL,
+	"reading a guest paging structure on the page exits with type 15", ACCESS,
+	.needs = NEEDED_EPT, .covers = COVERS)
 {
 	outcome result;
 
@@ -133,9 +147,13 @@ TEST(priority, guest_structure, PHYSICAL, "reading a guest paging structure on t
 }
 
 TEST(priority, guest_structure_delivery, PHYSICAL,
-	"reading a guest paging structure on the page while an event is delivered exits with type 10", ACCESS, .needs = NEEDED_EPT,
+	"reading a guest paging structure on the page while an event is delivered exits with type "
+	"10",
+	ACCESS, .needs = NEEDED_EPT,
 	VALUES({ VMCS_IDT_VECTORING_INFORMATION,
-		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) | WINDOW_INTERRUPT }), .covers = COVERS)
+		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) |
+			WINDOW_INTERRUPT }),
+	.covers = COVERS)
 {
 	outcome result;
 
@@ -148,8 +166,9 @@ TEST(priority, guest_structure_delivery, PHYSICAL,
 	return result;
 }
 
-TEST(priority, guest_structure_violation_first, PHYSICAL, "a guest-physical access that would violate EPT does",
-	EXIT(EXIT_REASON_EPT_VIOLATION), .needs = NEEDED_EPT, .covers = COVERS)
+TEST(priority, guest_structure_violation_first, PHYSICAL,
+	"a guest-physical access that would violate EPT does", EXIT(EXIT_REASON_EPT_VIOLATION),
+	.needs = NEEDED_EPT, .covers = COVERS)
 {
 	open_structure();
 	*ept_entry(vmx_address(window_guest_entry(1)), 1) &= ~EPT_ALL;

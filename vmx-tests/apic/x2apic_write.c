@@ -1,20 +1,21 @@
-/* More of "virtualize x2APIC mode": WRMSR's reserved bits, its exits, and what is not virtualized (Intel SDM, "Virtualizing MSR-
-   Based APIC Accesses"). */
+/* More of "virtualize x2APIC mode": WRMSR's reserved bits, its exits, and what is not virtualized
+   (Intel SDM, "Virtualizing MSR- Based APIC Accesses"). */
 #define TEST_FOLDER "apic/"
 #include "runtime/harness.h"
 #include "vmx-tests/apic/page.h"
 #include "vmx-tests/ept.h"
 #include "vmx-tests/needs.h"
 
-#define X2APIC	 NEEDS(&need_PROC_TPR_SHADOW, &need_PROC_MSR_BITMAPS, &need_PROC2_VIRTUALIZE_X2APIC_MODE)
+#define X2APIC                                                                                     \
+	NEEDS(&need_PROC_TPR_SHADOW, &need_PROC_MSR_BITMAPS, &need_PROC2_VIRTUALIZE_X2APIC_MODE)
 #define DELIVERY                                                                                   \
 	NEEDS(&need_PROC_TPR_SHADOW, &need_PROC_MSR_BITMAPS, &need_PROC2_VIRTUALIZE_X2APIC_MODE,   \
 		&need_PROC2_VIRTUAL_INTERRUPT_DELIVERY)
-#define COVERS	 "control:PROC2_VIRTUALIZE_X2APIC_MODE"
-#define TITLE	 "SDM Virtualizing MSR-Based APIC Accesses"
-#define ENDS	 EXIT(EXIT_REASON_VMCALL)
+#define COVERS          "control:PROC2_VIRTUALIZE_X2APIC_MODE"
+#define TITLE           "SDM Virtualizing MSR-Based APIC Accesses"
+#define ENDS            EXIT(EXIT_REASON_VMCALL)
 #define OFFSET_SELF_IPI 0x3f0
-#define MSR_OF(offset)	(MSR_X2APIC_FIRST + (offset) / 16)
+#define MSR_OF(offset)  (MSR_X2APIC_FIRST + (offset) / 16)
 
 static void open(bool delivery)
 {
@@ -32,12 +33,16 @@ struct write_row {
 };
 
 static const struct write_row tpr[] = {
-	{ { "0", ENDS }, APIC_REG_TPR, 0 }, { { "FFH", ENDS }, APIC_REG_TPR, 0xff },
-	{ { "bit 8", FAULT(GP) }, APIC_REG_TPR, BIT(8) }, { { "bit 31", FAULT(GP) }, APIC_REG_TPR, BIT(31) },
-	{ { "bit 32", FAULT(GP) }, APIC_REG_TPR, BIT(32) }, { { "bit 63", FAULT(GP) }, APIC_REG_TPR, BIT(63) },
+	{ { "0", ENDS }, APIC_REG_TPR, 0 },
+	{ { "FFH", ENDS }, APIC_REG_TPR, 0xff },
+	{ { "bit 8", FAULT(GP) }, APIC_REG_TPR, BIT(8) },
+	{ { "bit 31", FAULT(GP) }, APIC_REG_TPR, BIT(31) },
+	{ { "bit 32", FAULT(GP) }, APIC_REG_TPR, BIT(32) },
+	{ { "bit 63", FAULT(GP) }, APIC_REG_TPR, BIT(63) },
 };
 
-SWEEP(x2apic_write, tpr, TITLE, "WRMSR of 808H stores EAX; bits 63:8 are reserved", tpr, .needs = X2APIC, .covers = COVERS)
+SWEEP(x2apic_write, tpr, TITLE, "WRMSR of 808H stores EAX; bits 63:8 are reserved", tpr,
+	.needs = X2APIC, .covers = COVERS)
 {
 	const struct write_row *row = TEST_ROW(struct write_row);
 	outcome result;
@@ -50,7 +55,8 @@ SWEEP(x2apic_write, tpr, TITLE, "WRMSR of 808H stores EAX; bits 63:8 are reserve
 }
 
 static const struct write_row reserved[] = {
-	{ { "EOI, bit 0", FAULT(GP) }, APIC_REG_EOI, BIT(0) }, { { "EOI, bit 31", FAULT(GP) }, APIC_REG_EOI, BIT(31) },
+	{ { "EOI, bit 0", FAULT(GP) }, APIC_REG_EOI, BIT(0) },
+	{ { "EOI, bit 31", FAULT(GP) }, APIC_REG_EOI, BIT(31) },
 	{ { "EOI, bit 32", FAULT(GP) }, APIC_REG_EOI, BIT(32) },
 	{ { "self-IPI, bit 8", FAULT(GP) }, OFFSET_SELF_IPI, 0x62 | BIT(8) },
 	{ { "self-IPI, bit 31", FAULT(GP) }, OFFSET_SELF_IPI, 0x62 | BIT(31) },
@@ -58,7 +64,8 @@ static const struct write_row reserved[] = {
 	{ { "self-IPI, bit 63", FAULT(GP) }, OFFSET_SELF_IPI, 0x62 | BIT(63) },
 };
 
-SWEEP(x2apic_write, reserved, TITLE, "WRMSR of 80BH and 83FH faults with a reserved bit set, and has no effect", reserved,
+SWEEP(x2apic_write, reserved, TITLE,
+	"WRMSR of 80BH and 83FH faults with a reserved bit set, and has no effect", reserved,
 	.needs = DELIVERY, .covers = COVERS)
 {
 	const struct write_row *row = TEST_ROW(struct write_row);
@@ -73,14 +80,16 @@ SWEEP(x2apic_write, reserved, TITLE, "WRMSR of 80BH and 83FH faults with a reser
 }
 
 static const struct write_row self_ipi[] = {
-	{ { "10H", ENDS }, OFFSET_SELF_IPI, 0x10 }, { { "FFH", ENDS }, OFFSET_SELF_IPI, 0xff },
+	{ { "10H", ENDS }, OFFSET_SELF_IPI, 0x10 },
+	{ { "FFH", ENDS }, OFFSET_SELF_IPI, 0xff },
 	{ { "0FH", EXIT(EXIT_REASON_APIC_WRITE) }, OFFSET_SELF_IPI, 0x0f },
 	{ { "0", EXIT(EXIT_REASON_APIC_WRITE) }, OFFSET_SELF_IPI, 0 },
 };
 
 SWEEP(x2apic_write, self_ipi, TITLE,
-	"WRMSR of 83FH stores the vector, and requests it; a vector below 16 is an APIC-write exit with offset 3F0H", self_ipi,
-	.needs = DELIVERY, .covers = COVERS " exit:APIC_WRITE")
+	"WRMSR of 83FH stores the vector, and requests it; a vector below 16 is an APIC-write exit "
+	"with offset 3F0H",
+	self_ipi, .needs = DELIVERY, .covers = COVERS " exit:APIC_WRITE")
 {
 	const struct write_row *row = TEST_ROW(struct write_row);
 	outcome result;
@@ -94,8 +103,11 @@ SWEEP(x2apic_write, self_ipi, TITLE,
 	return result;
 }
 
-TEST(x2apic_write, eoi_exits, "SDM EOI Virtualization", "an EOI by WRMSR exits as the EOI-exit bitmap says", EXIT(EXIT_REASON_VIRTUALIZED_EOI),
-	.needs = DELIVERY, VALUES({ VMCS_EXIT_QUALIFICATION, 0x51 }, { VMCS_GUEST_INTERRUPT_STATUS, 0 }), .covers = COVERS " exit:VIRTUALIZED_EOI")
+TEST(x2apic_write, eoi_exits, "SDM EOI Virtualization",
+	"an EOI by WRMSR exits as the EOI-exit bitmap says", EXIT(EXIT_REASON_VIRTUALIZED_EOI),
+	.needs = DELIVERY,
+	VALUES({ VMCS_EXIT_QUALIFICATION, 0x51 }, { VMCS_GUEST_INTERRUPT_STATUS, 0 }),
+	.covers = COVERS " exit:VIRTUALIZED_EOI")
 {
 	open(true);
 	apic_set_vector(APIC_REG_ISR, 0x51);
@@ -114,8 +126,11 @@ static const struct write_row others[] = {
 };
 
 SWEEP(x2apic_write, others, TITLE,
-	"without virtual-interrupt delivery WRMSR of other MSRs than 808H operates normally: it faults, since the APIC is in xAPIC mode",
-	others, .needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC_MSR_BITMAPS, &need_PROC2_VIRTUALIZE_X2APIC_MODE, &need_xapic_mode),
+	"without virtual-interrupt delivery WRMSR of other MSRs than 808H operates normally: it "
+	"faults, since the APIC is in xAPIC mode",
+	others,
+	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC_MSR_BITMAPS,
+		&need_PROC2_VIRTUALIZE_X2APIC_MODE, &need_xapic_mode),
 	.covers = COVERS)
 {
 	const struct write_row *row = TEST_ROW(struct write_row);
@@ -125,8 +140,11 @@ SWEEP(x2apic_write, others, TITLE,
 }
 
 SWEEP(x2apic_write, others_read, TITLE,
-	"without APIC-register virtualization RDMSR of other MSRs than 808H operates normally: it faults, since the APIC is in xAPIC mode",
-	others, .needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC_MSR_BITMAPS, &need_PROC2_VIRTUALIZE_X2APIC_MODE, &need_xapic_mode),
+	"without APIC-register virtualization RDMSR of other MSRs than 808H operates normally: it "
+	"faults, since the APIC is in xAPIC mode",
+	others,
+	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC_MSR_BITMAPS,
+		&need_PROC2_VIRTUALIZE_X2APIC_MODE, &need_xapic_mode),
 	.covers = COVERS)
 {
 	uint64_t value;
@@ -136,7 +154,8 @@ SWEEP(x2apic_write, others_read, TITLE,
 }
 
 TEST(x2apic_write, not_enabled, TITLE, "with the control 0, 808H is an MSR as any other", FAULT(GP),
-	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC_MSR_BITMAPS, &need_PROC2_VIRTUALIZE_X2APIC_MODE, &need_xapic_mode),
+	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC_MSR_BITMAPS,
+		&need_PROC2_VIRTUALIZE_X2APIC_MODE, &need_xapic_mode),
 	.covers = COVERS)
 {
 	apic_use_tpr_shadow();

@@ -1,5 +1,5 @@
-/* IA32_VMX_BASIC (Intel SDM, appendix "VMX Capability Reporting Facility", "Basic VMX Information"). What
-   the reported things do is tested where they are used. */
+/* IA32_VMX_BASIC (Intel SDM, appendix "VMX Capability Reporting Facility", "Basic VMX
+   Information"). What the reported things do is tested where they are used. */
 #define TEST_FOLDER "caps/"
 #include "runtime/harness.h"
 #include "runtime/string.h"
@@ -11,14 +11,16 @@ static uint64_t read_basic(void)
 	return test_observe(rdmsr(MSR_IA32_VMX_BASIC));
 }
 
-TEST(basic, bit_31, "SDM Basic VMX Information", "bit 31 is always 0", OK, .covers = "cap:VMX_BASIC_REVISION")
+TEST(basic, bit_31, "SDM Basic VMX Information", "bit 31 is always 0", OK,
+	.covers = "cap:VMX_BASIC_REVISION")
 {
 	CHECK_EQUAL(test_observe(FIELD_GET(rdmsr(MSR_IA32_VMX_BASIC), BIT(31))), 0);
 	return OK;
 }
 
 TEST(basic, revision, "SDM Basic VMX Information",
-	"the revision identifier is what VMXON and VMPTRLD ask for", OK, .covers = "cap:VMX_BASIC_REVISION")
+	"the revision identifier is what VMXON and VMPTRLD ask for", OK,
+	.covers = "cap:VMX_BASIC_REVISION")
 {
 	outcome result;
 
@@ -29,7 +31,8 @@ TEST(basic, revision, "SDM Basic VMX Information",
 	return result;
 }
 
-TEST(basic, region_size, "SDM Basic VMX Information", "the region size is greater than 0 and at most 4096", OK,
+TEST(basic, region_size, "SDM Basic VMX Information",
+	"the region size is greater than 0 and at most 4096", OK,
 	.covers = "cap:VMX_BASIC_REGION_SIZE")
 {
 	uint64_t size = test_observe(FIELD_GET(rdmsr(MSR_IA32_VMX_BASIC), VMX_BASIC_REGION_SIZE));
@@ -40,7 +43,8 @@ TEST(basic, region_size, "SDM Basic VMX Information", "the region size is greate
 }
 
 TEST(basic, region_size_bit_44, "SDM Basic VMX Information",
-	"bit 44, for 4096, is set if and only if bits 43:32 are clear", OK, .covers = "cap:VMX_BASIC_REGION_SIZE")
+	"bit 44, for 4096, is set if and only if bits 43:32 are clear", OK,
+	.covers = "cap:VMX_BASIC_REGION_SIZE")
 {
 	uint64_t size = test_observe(FIELD_GET(rdmsr(MSR_IA32_VMX_BASIC), VMX_BASIC_REGION_SIZE));
 
@@ -78,7 +82,8 @@ TEST(basic, address_width, "SDM Basic VMX Information",
 	"bit 48 is 0 on processors with Intel 64: VMX structures may lie anywhere", OK,
 	.covers = "cap:VMX_BASIC_ADDRESSES_32BIT")
 {
-	CHECK_EQUAL(test_observe(FIELD_GET(rdmsr(MSR_IA32_VMX_BASIC), VMX_BASIC_ADDRESSES_32BIT)), 0);
+	CHECK_EQUAL(
+		test_observe(FIELD_GET(rdmsr(MSR_IA32_VMX_BASIC), VMX_BASIC_ADDRESSES_32BIT)), 0);
 	return OK;
 }
 
@@ -92,7 +97,8 @@ TEST(basic, memory_type, "SDM Basic VMX Information", "the memory type for VMCSs
 }
 
 TEST(basic, true_controls, "SDM Basic VMX Information",
-	"bit 55 is 1 where some control that defaults to 1 may be 0", OK, .covers = "cap:VMX_BASIC_TRUE_CONTROLS")
+	"bit 55 is 1 where some control that defaults to 1 may be 0", OK,
+	.covers = "cap:VMX_BASIC_TRUE_CONTROLS")
 {
 	static const struct {
 		uint32_t plain, true_one;
@@ -106,16 +112,18 @@ TEST(basic, true_controls, "SDM Basic VMX Information",
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(pairs); i++)
-		if (vmx_capability(pairs[i].true_one) != 0 && (uint32_t)rdmsr(pairs[i].plain) !=
-			(uint32_t)vmx_capability(pairs[i].true_one))
+		if (vmx_capability(pairs[i].true_one) != 0 &&
+			(uint32_t)rdmsr(pairs[i].plain) !=
+				(uint32_t)vmx_capability(pairs[i].true_one))
 			flexible = true;
-	CHECK_EQUAL(test_observe(FIELD_GET(rdmsr(MSR_IA32_VMX_BASIC), VMX_BASIC_TRUE_CONTROLS)), flexible);
+	CHECK_EQUAL(test_observe(FIELD_GET(rdmsr(MSR_IA32_VMX_BASIC), VMX_BASIC_TRUE_CONTROLS)),
+		flexible);
 	return OK;
 }
 
 TEST(basic, dual_monitor, "SDM Basic VMX Information",
-	"without the dual-monitor treatment IA32_VMX_MISC reports no bit of IA32_SMM_MONITOR_CTL", OK,
-	.covers = "cap:VMX_BASIC_DUAL_MONITOR cap:VMX_MISC_SMM_MONITOR_CTL")
+	"without the dual-monitor treatment IA32_VMX_MISC reports no bit of IA32_SMM_MONITOR_CTL",
+	OK, .covers = "cap:VMX_BASIC_DUAL_MONITOR cap:VMX_MISC_SMM_MONITOR_CTL")
 {
 	uint64_t dual = FIELD_GET(rdmsr(MSR_IA32_VMX_BASIC), VMX_BASIC_DUAL_MONITOR);
 	uint64_t misc = FIELD_GET(rdmsr(MSR_IA32_VMX_MISC), VMX_MISC_SMM_MONITOR_CTL);
@@ -125,8 +133,9 @@ TEST(basic, dual_monitor, "SDM Basic VMX Information",
 }
 
 TEST(basic, dual_monitor_msr, "SDM Dual-Monitor Treatment of SMIs and SMM",
-	"IA32_SMM_MONITOR_CTL exists where the dual-monitor treatment is offered (it may where SMX is)", OK,
-	.covers = "cap:VMX_BASIC_DUAL_MONITOR msr:IA32_SMM_MONITOR_CTL")
+	"IA32_SMM_MONITOR_CTL exists where the dual-monitor treatment is offered (it may where SMX "
+	"is)",
+	OK, .covers = "cap:VMX_BASIC_DUAL_MONITOR msr:IA32_SMM_MONITOR_CTL")
 {
 	bool dual = rdmsr(MSR_IA32_VMX_BASIC) & VMX_BASIC_DUAL_MONITOR;
 	bool smx = cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_SMX;
@@ -138,7 +147,8 @@ TEST(basic, dual_monitor_msr, "SDM Dual-Monitor Treatment of SMIs and SMM",
 }
 
 TEST(basic, dual_monitor_msr_write, "SDM Dual-Monitor Treatment of SMIs and SMM",
-	"outside SMM IA32_SMM_MONITOR_CTL may not be written", FAULT(GP), .covers = "msr:IA32_SMM_MONITOR_CTL")
+	"outside SMM IA32_SMM_MONITOR_CTL may not be written", FAULT(GP),
+	.covers = "msr:IA32_SMM_MONITOR_CTL")
 {
 	wrmsr(MSR_IA32_SMM_MONITOR_CTL, 0);
 	return OK;

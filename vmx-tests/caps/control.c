@@ -1,5 +1,6 @@
-/* The capability MSRs of the control words (Intel SDM, appendix "VMX Capability Reporting Facility", "Reserved
-   Controls and Default Settings" to "VM-Entry Controls"). That VM entry obeys them is entry/'s. */
+/* The capability MSRs of the control words (Intel SDM, appendix "VMX Capability Reporting
+   Facility", "Reserved Controls and Default Settings" to "VM-Entry Controls"). That VM entry obeys
+   them is entry/'s. */
 #define TEST_FOLDER "caps/"
 #include "runtime/harness.h"
 #include "vmx-tests/caps/needs.h"
@@ -25,10 +26,10 @@ struct word_row {
 };
 
 static const struct word_row words[] = {
-	{ { "pin-based", OK }, MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS, DEFAULT1_PIN,
-		CONTROL_WORD_PIN },
-	{ { "primary processor-based", OK }, MSR_IA32_VMX_PROCBASED_CTLS, MSR_IA32_VMX_TRUE_PROCBASED_CTLS,
-		DEFAULT1_PROC, CONTROL_WORD_PROC },
+	{ { "pin-based", OK }, MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS,
+		DEFAULT1_PIN, CONTROL_WORD_PIN },
+	{ { "primary processor-based", OK }, MSR_IA32_VMX_PROCBASED_CTLS,
+		MSR_IA32_VMX_TRUE_PROCBASED_CTLS, DEFAULT1_PROC, CONTROL_WORD_PROC },
 	{ { "VM-exit", OK }, MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_TRUE_EXIT_CTLS, DEFAULT1_EXIT,
 		CONTROL_WORD_VM_EXIT },
 	{ { "VM-entry", OK }, MSR_IA32_VMX_ENTRY_CTLS, MSR_IA32_VMX_TRUE_ENTRY_CTLS, DEFAULT1_ENTRY,
@@ -56,7 +57,8 @@ static uint64_t read_true(void)
 }
 
 SWEEP(control, plain_within, "SDM VM-Execution Controls",
-	"a control that must be 1 may be 1: each bit of the low half is in the high half", words, COVERS)
+	"a control that must be 1 may be 1: each bit of the low half is in the high half", words,
+	COVERS)
 {
 	uint64_t capability = rdmsr(TEST_ROW(struct word_row)->plain);
 
@@ -65,8 +67,8 @@ SWEEP(control, plain_within, "SDM VM-Execution Controls",
 }
 
 SWEEP(control, true_within, "SDM VM-Execution Controls",
-	"the same in the TRUE MSRs: each bit of the low half is in the high half", words, COVERS_TRUE,
-	.needs = NEEDS(&need_true_controls))
+	"the same in the TRUE MSRs: each bit of the low half is in the high half", words,
+	COVERS_TRUE, .needs = NEEDS(&need_true_controls))
 {
 	uint64_t capability = rdmsr(TEST_ROW(struct word_row)->true_one);
 
@@ -75,7 +77,8 @@ SWEEP(control, true_within, "SDM VM-Execution Controls",
 }
 
 SWEEP(control, default1, "SDM Reserved Controls and Default Settings",
-	"the low half of a plain MSR is the default1 class, and no other control must be 1", words, COVERS)
+	"the low half of a plain MSR is the default1 class, and no other control must be 1", words,
+	COVERS)
 {
 	CHECK_EQUAL(low(read_plain()), TEST_ROW(struct word_row)->default1);
 	return OK;
@@ -86,7 +89,8 @@ SWEEP(control, default1_allowed, "SDM Reserved Controls and Default Settings",
 {
 	uint64_t default1 = TEST_ROW(struct word_row)->default1;
 
-	CHECK_EQUAL(test_observe(high(rdmsr(TEST_ROW(struct word_row)->plain)) & default1), default1);
+	CHECK_EQUAL(
+		test_observe(high(rdmsr(TEST_ROW(struct word_row)->plain)) & default1), default1);
 	return OK;
 }
 
@@ -95,14 +99,14 @@ SWEEP(control, true_must_be_1, "SDM Reserved Controls and Default Settings",
 	.needs = NEEDS(&need_true_controls))
 {
 	CHECK_EQUAL(test_observe(low(rdmsr(TEST_ROW(struct word_row)->true_one)) &
-			    ~TEST_ROW(struct word_row)->default1),
+				 ~TEST_ROW(struct word_row)->default1),
 		0);
 	return OK;
 }
 
 SWEEP(control, true_reserved, "SDM Reserved Controls and Default Settings",
-	"reserved controls of the default1 class must be 1 by the TRUE MSR, too", words, COVERS_TRUE,
-	.needs = NEEDS(&need_true_controls))
+	"reserved controls of the default1 class must be 1 by the TRUE MSR, too", words,
+	COVERS_TRUE, .needs = NEEDS(&need_true_controls))
 {
 	const struct word_row *row = TEST_ROW(struct word_row);
 	uint64_t reserved = row->default1;
@@ -120,12 +124,14 @@ SWEEP(control, true_allowed, "SDM VM-Execution Controls",
 	.needs = NEEDS(&need_true_controls))
 {
 	CHECK_EQUAL(high(read_true() ^ rdmsr(TEST_ROW(struct word_row)->plain)), 0);
-	CHECK_EQUAL(test_observe(high(rdmsr(TEST_ROW(struct word_row)->true_one))), high(read_plain()));
+	CHECK_EQUAL(
+		test_observe(high(rdmsr(TEST_ROW(struct word_row)->true_one))), high(read_plain()));
 	return OK;
 }
 
 /* A bit that the table does not know: reserved for all that this suite knows. */
-static outcome check_reserved(enum vmx_control_word word, uint64_t may_be_1, uint64_t default1, unsigned int bits)
+static outcome check_reserved(
+	enum vmx_control_word word, uint64_t may_be_1, uint64_t default1, unsigned int bits)
 {
 	uint64_t reserved = bits == 64 ? UINT64_MAX : BITS(31, 0);
 	unsigned int bit;
@@ -168,7 +174,8 @@ TEST(control, tertiary_reserved, "SDM Tertiary Processor-Based VM-Execution Cont
 }
 
 TEST(control, exit2_reserved, "SDM Secondary VM-Exit Controls",
-	"a reserved secondary VM-exit control may not be 1", OK, .covers = "msr:IA32_VMX_EXIT_CTLS2",
+	"a reserved secondary VM-exit control may not be 1", OK,
+	.covers = "msr:IA32_VMX_EXIT_CTLS2",
 	.needs = NEEDS(&need_VM_EXIT_ACTIVATE_SECONDARY_CONTROLS))
 {
 	return check_reserved(CONTROL_WORD_VM_EXIT2, rdmsr(MSR_IA32_VMX_EXIT_CTLS2), 0, 64);

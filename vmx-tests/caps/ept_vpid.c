@@ -1,5 +1,6 @@
 /* IA32_VMX_EPT_VPID_CAP (Intel SDM, appendix "VMX Capability Reporting Facility", "VPID and EPT
-   Capabilities"), each field against the others. What they promise is tested in ept/ and insn/invept.c. */
+   Capabilities"), each field against the others. What they promise is tested in ept/ and
+   insn/invept.c. */
 #define TEST_FOLDER "caps/"
 #include "runtime/harness.h"
 #include "spec/cpuid.h"
@@ -28,7 +29,10 @@ struct field_row {
 	uint64_t mask;
 };
 
-#define FIELD_ROW(name) { { #name, OK }, VMX_EPT_VPID_CAP_##name }
+#define FIELD_ROW(name)                                                                            \
+	{                                                                                          \
+		{ #name, OK }, VMX_EPT_VPID_CAP_##name                                             \
+	}
 static const struct field_row of_ept[] = {
 	FIELD_ROW(EXECUTE_ONLY),
 	FIELD_ROW(WALK_4),
@@ -46,16 +50,20 @@ static const struct field_row of_ept[] = {
 	FIELD_ROW(HLAT_PREFIX_SIZE),
 };
 
-SWEEP(ept_vpid, needs_ept, "SDM VPID and EPT Capabilities", "a capability of EPT is reported only with EPT", of_ept,
+SWEEP(ept_vpid, needs_ept, "SDM VPID and EPT Capabilities",
+	"a capability of EPT is reported only with EPT", of_ept,
 	.covers = "cap:VMX_EPT_VPID_CAP_EXECUTE_ONLY cap:VMX_EPT_VPID_CAP_WALK_4 "
-		  "cap:VMX_EPT_VPID_CAP_WALK_5 cap:VMX_EPT_VPID_CAP_EPTP_UC cap:VMX_EPT_VPID_CAP_EPTP_WB "
-		  "cap:VMX_EPT_VPID_CAP_PAGE_2M cap:VMX_EPT_VPID_CAP_PAGE_1G cap:VMX_EPT_VPID_CAP_INVEPT "
+		  "cap:VMX_EPT_VPID_CAP_WALK_5 cap:VMX_EPT_VPID_CAP_EPTP_UC "
+		  "cap:VMX_EPT_VPID_CAP_EPTP_WB "
+		  "cap:VMX_EPT_VPID_CAP_PAGE_2M cap:VMX_EPT_VPID_CAP_PAGE_1G "
+		  "cap:VMX_EPT_VPID_CAP_INVEPT "
 		  "cap:VMX_EPT_VPID_CAP_ACCESSED_DIRTY cap:VMX_EPT_VPID_CAP_ADVANCED_INFORMATION "
 		  "cap:VMX_EPT_VPID_CAP_SHADOW_STACK cap:VMX_EPT_VPID_CAP_INVEPT_SINGLE "
 		  "cap:VMX_EPT_VPID_CAP_INVEPT_ALL cap:VMX_EPT_VPID_CAP_HLAT_PREFIX_SIZE",
 	.needs = MSR)
 {
-	uint64_t value = FIELD_GET(rdmsr(MSR_IA32_VMX_EPT_VPID_CAP), TEST_ROW(struct field_row)->mask);
+	uint64_t value =
+		FIELD_GET(rdmsr(MSR_IA32_VMX_EPT_VPID_CAP), TEST_ROW(struct field_row)->mask);
 
 	CHECK(test_observe(value == 0 || has_ept()));
 	return OK;
@@ -69,20 +77,24 @@ static const struct field_row of_vpid[] = {
 	FIELD_ROW(INVVPID_SINGLE_KEEP_GLOBAL),
 };
 
-SWEEP(ept_vpid, needs_vpid, "SDM VPID and EPT Capabilities", "a capability of VPIDs is reported only with VPIDs", of_vpid,
+SWEEP(ept_vpid, needs_vpid, "SDM VPID and EPT Capabilities",
+	"a capability of VPIDs is reported only with VPIDs", of_vpid,
 	.covers = "cap:VMX_EPT_VPID_CAP_INVVPID cap:VMX_EPT_VPID_CAP_INVVPID_ADDRESS "
 		  "cap:VMX_EPT_VPID_CAP_INVVPID_SINGLE cap:VMX_EPT_VPID_CAP_INVVPID_ALL "
 		  "cap:VMX_EPT_VPID_CAP_INVVPID_SINGLE_KEEP_GLOBAL",
 	.needs = MSR)
 {
-	uint64_t value = FIELD_GET(rdmsr(MSR_IA32_VMX_EPT_VPID_CAP), TEST_ROW(struct field_row)->mask);
+	uint64_t value =
+		FIELD_GET(rdmsr(MSR_IA32_VMX_EPT_VPID_CAP), TEST_ROW(struct field_row)->mask);
 
 	CHECK(test_observe(value == 0 || has_vpid()));
 	return OK;
 }
 
-TEST(ept_vpid, walk, "SDM VPID and EPT Capabilities", "with EPT at least one walk length is reported", OK,
-	.covers = "cap:VMX_EPT_VPID_CAP_WALK_4 cap:VMX_EPT_VPID_CAP_WALK_5", .needs = NEEDS(&need_PROC2_ENABLE_EPT))
+TEST(ept_vpid, walk, "SDM VPID and EPT Capabilities",
+	"with EPT at least one walk length is reported", OK,
+	.covers = "cap:VMX_EPT_VPID_CAP_WALK_4 cap:VMX_EPT_VPID_CAP_WALK_5",
+	.needs = NEEDS(&need_PROC2_ENABLE_EPT))
 {
 	uint64_t four = field(VMX_EPT_VPID_CAP_WALK_4), five = field(VMX_EPT_VPID_CAP_WALK_5);
 
@@ -92,10 +104,12 @@ TEST(ept_vpid, walk, "SDM VPID and EPT Capabilities", "with EPT at least one wal
 
 TEST(ept_vpid, memory_type, "SDM VPID and EPT Capabilities",
 	"with EPT at least one memory type for its structures is reported", OK,
-	.covers = "cap:VMX_EPT_VPID_CAP_EPTP_UC cap:VMX_EPT_VPID_CAP_EPTP_WB", .needs = NEEDS(&need_PROC2_ENABLE_EPT))
+	.covers = "cap:VMX_EPT_VPID_CAP_EPTP_UC cap:VMX_EPT_VPID_CAP_EPTP_WB",
+	.needs = NEEDS(&need_PROC2_ENABLE_EPT))
 {
-	uint64_t types = test_observe((rdmsr(MSR_IA32_VMX_EPT_VPID_CAP) &
-					      (VMX_EPT_VPID_CAP_EPTP_UC | VMX_EPT_VPID_CAP_EPTP_WB)) != 0);
+	uint64_t types =
+		test_observe((rdmsr(MSR_IA32_VMX_EPT_VPID_CAP) &
+				     (VMX_EPT_VPID_CAP_EPTP_UC | VMX_EPT_VPID_CAP_EPTP_WB)) != 0);
 
 	CHECK(types);
 	return OK;
@@ -106,12 +120,14 @@ static const struct field_row invept_types[] = {
 	FIELD_ROW(INVEPT_ALL),
 };
 
-SWEEP(ept_vpid, invept, "SDM VPID and EPT Capabilities", "an INVEPT type is reported only with INVEPT", invept_types,
+SWEEP(ept_vpid, invept, "SDM VPID and EPT Capabilities",
+	"an INVEPT type is reported only with INVEPT", invept_types,
 	.covers = "cap:VMX_EPT_VPID_CAP_INVEPT cap:VMX_EPT_VPID_CAP_INVEPT_SINGLE "
 		  "cap:VMX_EPT_VPID_CAP_INVEPT_ALL",
 	.needs = MSR)
 {
-	uint64_t type = FIELD_GET(rdmsr(MSR_IA32_VMX_EPT_VPID_CAP), TEST_ROW(struct field_row)->mask);
+	uint64_t type =
+		FIELD_GET(rdmsr(MSR_IA32_VMX_EPT_VPID_CAP), TEST_ROW(struct field_row)->mask);
 	uint64_t instruction = FIELD_GET(rdmsr(MSR_IA32_VMX_EPT_VPID_CAP), VMX_EPT_VPID_CAP_INVEPT);
 
 	CHECK(test_observe(!type || instruction));
@@ -125,14 +141,17 @@ static const struct field_row invvpid_types[] = {
 	FIELD_ROW(INVVPID_SINGLE_KEEP_GLOBAL),
 };
 
-SWEEP(ept_vpid, invvpid, "SDM VPID and EPT Capabilities", "an INVVPID type is reported only with INVVPID", invvpid_types,
+SWEEP(ept_vpid, invvpid, "SDM VPID and EPT Capabilities",
+	"an INVVPID type is reported only with INVVPID", invvpid_types,
 	.covers = "cap:VMX_EPT_VPID_CAP_INVVPID cap:VMX_EPT_VPID_CAP_INVVPID_ADDRESS "
 		  "cap:VMX_EPT_VPID_CAP_INVVPID_SINGLE cap:VMX_EPT_VPID_CAP_INVVPID_ALL "
 		  "cap:VMX_EPT_VPID_CAP_INVVPID_SINGLE_KEEP_GLOBAL",
 	.needs = MSR)
 {
-	uint64_t type = FIELD_GET(rdmsr(MSR_IA32_VMX_EPT_VPID_CAP), TEST_ROW(struct field_row)->mask);
-	uint64_t instruction = FIELD_GET(rdmsr(MSR_IA32_VMX_EPT_VPID_CAP), VMX_EPT_VPID_CAP_INVVPID);
+	uint64_t type =
+		FIELD_GET(rdmsr(MSR_IA32_VMX_EPT_VPID_CAP), TEST_ROW(struct field_row)->mask);
+	uint64_t instruction =
+		FIELD_GET(rdmsr(MSR_IA32_VMX_EPT_VPID_CAP), VMX_EPT_VPID_CAP_INVVPID);
 
 	CHECK(test_observe(!type || instruction));
 	return OK;

@@ -1,5 +1,5 @@
-/* IA32_FEATURE_CONTROL (Intel SDM, "Enabling and Entering VMX Operation"). That VMXON obeys it can only be seen
-   before the firmware locks it. */
+/* IA32_FEATURE_CONTROL (Intel SDM, "Enabling and Entering VMX Operation"). That VMXON obeys it can
+   only be seen before the firmware locks it. */
 #define TEST_FOLDER "caps/"
 #include "runtime/harness.h"
 #include "spec/cpuid.h"
@@ -10,15 +10,16 @@ static uint64_t field(uint64_t mask)
 	return test_observe(FIELD_GET(rdmsr(MSR_IA32_FEATURE_CONTROL), mask));
 }
 
-TEST(feature, locked, "SDM Enabling and Entering VMX Operation", "where VMXON succeeds the lock bit is 1", OK,
-	.covers = "cap:FEATURE_CONTROL_LOCK")
+TEST(feature, locked, "SDM Enabling and Entering VMX Operation",
+	"where VMXON succeeds the lock bit is 1", OK, .covers = "cap:FEATURE_CONTROL_LOCK")
 {
 	CHECK_EQUAL(field(FEATURE_CONTROL_LOCK), 1);
 	return OK;
 }
 
 TEST(feature, outside_smx, "SDM Enabling and Entering VMX Operation",
-	"where VMXON succeeds outside SMX operation bit 2 is 1", OK, .covers = "cap:FEATURE_CONTROL_VMX_OUTSIDE_SMX")
+	"where VMXON succeeds outside SMX operation bit 2 is 1", OK,
+	.covers = "cap:FEATURE_CONTROL_VMX_OUTSIDE_SMX")
 {
 	CHECK_EQUAL(field(FEATURE_CONTROL_VMX_OUTSIDE_SMX), 1);
 	return OK;
@@ -39,14 +40,16 @@ static const struct write_row writes[] = {
 
 SWEEP(feature, write_locked, "SDM Enabling and Entering VMX Operation",
 	"once the lock bit is set, writing the MSR makes #GP(0)", writes,
-	.covers = "cap:FEATURE_CONTROL_LOCK cap:FEATURE_CONTROL_VMX_INSIDE_SMX msr:IA32_FEATURE_CONTROL")
+	.covers = "cap:FEATURE_CONTROL_LOCK cap:FEATURE_CONTROL_VMX_INSIDE_SMX "
+		  "msr:IA32_FEATURE_CONTROL")
 {
-	wrmsr(MSR_IA32_FEATURE_CONTROL, rdmsr(MSR_IA32_FEATURE_CONTROL) ^ TEST_ROW(struct write_row)->flipped);
+	wrmsr(MSR_IA32_FEATURE_CONTROL,
+		rdmsr(MSR_IA32_FEATURE_CONTROL) ^ TEST_ROW(struct write_row)->flipped);
 	return OK;
 }
 
-TEST(feature, write_locked_kept, "SDM Enabling and Entering VMX Operation", "the attempt leaves the MSR as it was", OK,
-	.covers = "cap:FEATURE_CONTROL_LOCK")
+TEST(feature, write_locked_kept, "SDM Enabling and Entering VMX Operation",
+	"the attempt leaves the MSR as it was", OK, .covers = "cap:FEATURE_CONTROL_LOCK")
 {
 	uint64_t before = rdmsr(MSR_IA32_FEATURE_CONTROL);
 

@@ -1,5 +1,6 @@
-/* Controls that make no sense without others (Intel SDM, "Checks on VMX Controls", "Definitions of ..."): where
-   VM entry asks for the second whenever the first is 1, a CPU that offers the first offers the second. */
+/* Controls that make no sense without others (Intel SDM, "Checks on VMX Controls", "Definitions of
+   ..."): where VM entry asks for the second whenever the first is 1, a CPU that offers the first
+   offers the second. */
 #define TEST_FOLDER "caps/"
 #include "runtime/harness.h"
 #include "spec/cpuid.h"
@@ -11,8 +12,10 @@ struct implication_row {
 };
 
 #define IMPLIES(word, name, implied_word, implied_name)                                            \
-	{ { #word "_" #name " implies " #implied_word "_" #implied_name, OK },                     \
-		CONTROL_##word##_##name, CONTROL_##implied_word##_##implied_name }
+	{                                                                                          \
+		{ #word "_" #name " implies " #implied_word "_" #implied_name, OK },               \
+			CONTROL_##word##_##name, CONTROL_##implied_word##_##implied_name           \
+	}
 
 static const struct implication_row implications[] = {
 	IMPLIES(PIN, VIRTUAL_NMIS, PIN, NMI_EXITING),
@@ -44,8 +47,8 @@ static bool offers(enum vmx_control_index control)
 }
 
 SWEEP(feature_set, implied, "SDM Checks on VMX Controls",
-	"a control that VM entry accepts only with another one is offered only with that one", implications,
-	.covers = "msr:IA32_VMX_PROCBASED_CTLS2 msr:IA32_VMX_PINBASED_CTLS")
+	"a control that VM entry accepts only with another one is offered only with that one",
+	implications, .covers = "msr:IA32_VMX_PROCBASED_CTLS2 msr:IA32_VMX_PINBASED_CTLS")
 {
 	const struct implication_row *row = TEST_ROW(struct implication_row);
 
@@ -76,9 +79,12 @@ struct cpuid_row {
 	uint64_t bit;
 };
 
-#define ABOUT(word, name, ...) { { #word "_" #name, OK }, CONTROL_##word##_##name, __VA_ARGS__ }
-#define LEAF_1	    CPUID_FEATURES, 0
-#define LEAF_7	    CPUID_STRUCTURED, 0
+#define ABOUT(word, name, ...)                                                                     \
+	{                                                                                          \
+		{ #word "_" #name, OK }, CONTROL_##word##_##name, __VA_ARGS__                      \
+	}
+#define LEAF_1 CPUID_FEATURES, 0
+#define LEAF_7 CPUID_STRUCTURED, 0
 
 static const struct cpuid_row features[] = {
 	ABOUT(PROC2, ENABLE_RDTSCP, CPUID_EXT_FEATURES, 0, 'd', CPUID_EXT_EDX_RDTSCP),
@@ -110,11 +116,15 @@ static uint32_t cpuid_part(const struct cpuid_row *row)
 	if (cpuid(row->leaf & CPUID_EXT_MAX, 0).eax < row->leaf)
 		return 0;
 	id = cpuid(row->leaf, row->subleaf);
-	return row->part == 'a' ? id.eax : row->part == 'b' ? id.ebx : row->part == 'c' ? id.ecx : id.edx;
+	return row->part == 'a'   ? id.eax
+	       : row->part == 'b' ? id.ebx
+	       : row->part == 'c' ? id.ecx
+				  : id.edx;
 }
 
 SWEEP(feature_set, cpuid, "SDM Definitions of VM-Execution Control Fields",
-	"a control about a feature of the CPU is offered only where CPUID reports the feature", features,
+	"a control about a feature of the CPU is offered only where CPUID reports the feature",
+	features,
 	.covers = "msr:IA32_VMX_PROCBASED_CTLS2 msr:IA32_VMX_ENTRY_CTLS msr:IA32_VMX_EXIT_CTLS")
 {
 	const struct cpuid_row *row = TEST_ROW(struct cpuid_row);
@@ -124,7 +134,8 @@ SWEEP(feature_set, cpuid, "SDM Definitions of VM-Execution Control Fields",
 	return OK;
 }
 
-/* Pairs of controls that save and load one thing: where it can be loaded at entry it can be loaded at exit. */
+/* Pairs of controls that save and load one thing: where it can be loaded at entry it can be loaded
+ * at exit. */
 static const struct implication_row pairs[] = {
 	IMPLIES(VM_ENTRY, LOAD_PERF_GLOBAL_CTRL, VM_EXIT, LOAD_PERF_GLOBAL_CTRL),
 	IMPLIES(VM_ENTRY, LOAD_PAT, VM_EXIT, LOAD_PAT),

@@ -1,5 +1,5 @@
-/* IA32_VMX_CR0_FIXED0 to IA32_VMX_CR4_FIXED1 against each other (Intel SDM, appendices "VMX-Fixed Bits in
-   CR0" and "VMX-Fixed Bits in CR4"). That the CPU enforces them is insn/fixed.c's. */
+/* IA32_VMX_CR0_FIXED0 to IA32_VMX_CR4_FIXED1 against each other (Intel SDM, appendices "VMX-Fixed
+   Bits in CR0" and "VMX-Fixed Bits in CR4"). That the CPU enforces them is insn/fixed.c's. */
 #define TEST_FOLDER "caps/"
 #include "runtime/harness.h"
 #include "vmx-tests/guest.h"
@@ -28,7 +28,8 @@ SWEEP(fixed, within, "SDM VMX-Fixed Bits in CR0",
 	return OK;
 }
 
-SWEEP(fixed, host, "SDM Restrictions on VMX Operation", "the registers in VMX operation obey both MSRs", registers,
+SWEEP(fixed, host, "SDM Restrictions on VMX Operation",
+	"the registers in VMX operation obey both MSRs", registers,
 	.covers = "msr:IA32_VMX_CR0_FIXED0 msr:IA32_VMX_CR0_FIXED1 msr:IA32_VMX_CR4_FIXED0 "
 		  "msr:IA32_VMX_CR4_FIXED1")
 {
@@ -40,7 +41,8 @@ SWEEP(fixed, host, "SDM Restrictions on VMX Operation", "the registers in VMX op
 	return OK;
 }
 
-TEST(fixed, cr0_ones, "SDM Restrictions on VMX Operation", "CR0.PE, NE and PG are fixed to 1", OK, COVERS_CR0)
+TEST(fixed, cr0_ones, "SDM Restrictions on VMX Operation", "CR0.PE, NE and PG are fixed to 1", OK,
+	COVERS_CR0)
 {
 	uint64_t ones = CR0_PE | CR0_NE | CR0_PG;
 
@@ -48,7 +50,8 @@ TEST(fixed, cr0_ones, "SDM Restrictions on VMX Operation", "CR0.PE, NE and PG ar
 	return OK;
 }
 
-TEST(fixed, cr0_upper, "SDM VMX-Fixed Bits in CR0", "bits 63:32 of CR0 are fixed to 0", OK, COVERS_CR0)
+TEST(fixed, cr0_upper, "SDM VMX-Fixed Bits in CR0", "bits 63:32 of CR0 are fixed to 0", OK,
+	COVERS_CR0)
 {
 	CHECK_EQUAL(test_observe(rdmsr(MSR_IA32_VMX_CR0_FIXED1) >> 32), 0);
 	return OK;
@@ -60,13 +63,15 @@ TEST(fixed, cr4_vmxe, "SDM Restrictions on VMX Operation", "CR4.VMXE is fixed to
 	return OK;
 }
 
-TEST(fixed, cr4_pae, "SDM VMX-Fixed Bits in CR4", "CR4.PAE may be 1: an Intel 64 host needs it", OK, COVERS_CR4)
+TEST(fixed, cr4_pae, "SDM VMX-Fixed Bits in CR4", "CR4.PAE may be 1: an Intel 64 host needs it", OK,
+	COVERS_CR4)
 {
 	CHECK_EQUAL(test_observe(FIELD_GET(rdmsr(MSR_IA32_VMX_CR4_FIXED1), CR4_PAE)), 1);
 	return OK;
 }
 
-TEST(fixed, cr4_upper, "SDM VMX-Fixed Bits in CR4", "bits 63:33 of CR4 are reserved, and fixed to 0", OK, COVERS_CR4)
+TEST(fixed, cr4_upper, "SDM VMX-Fixed Bits in CR4",
+	"bits 63:33 of CR4 are reserved, and fixed to 0", OK, COVERS_CR4)
 {
 	CHECK_EQUAL(test_observe(rdmsr(MSR_IA32_VMX_CR4_FIXED1) >> 33), 0);
 	return OK;

@@ -1,5 +1,6 @@
 /* IA32_VMX_MISC and IA32_VMX_VMFUNC (Intel SDM, appendix "VMX Capability Reporting Facility",
-   "Miscellaneous Data" and "VM Functions"), as far as one entry or none shows whether they are true. */
+   "Miscellaneous Data" and "VM Functions"), as far as one entry or none shows whether they are
+   true. */
 #define TEST_FOLDER "caps/"
 #include "runtime/harness.h"
 #include "spec/cpuid.h"
@@ -32,8 +33,9 @@ TEST(misc, cr3_targets_allowed, "SDM Checks on VMX Controls",
 	return guest_run(nothing);
 }
 
-TEST(misc, cr3_targets_exceeded, "SDM Checks on VMX Controls", "a CR3-target count one larger is refused",
-	FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS), .covers = "cap:VMX_MISC_CR3_TARGETS")
+TEST(misc, cr3_targets_exceeded, "SDM Checks on VMX Controls",
+	"a CR3-target count one larger is refused", FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS),
+	.covers = "cap:VMX_MISC_CR3_TARGETS")
 {
 	field_write(VMCS_CR3_TARGET_COUNT, misc_field(VMX_MISC_CR3_TARGETS) + 1);
 	return guest_run(nothing);
@@ -50,7 +52,8 @@ TEST(misc, cr3_target_fields, "SDM Field Encoding in VMCS",
 	return OK;
 }
 
-TEST(misc, stores_lma, "SDM Miscellaneous Data", "bit 5 is 1 where an unrestricted guest is offered", OK,
+TEST(misc, stores_lma, "SDM Miscellaneous Data",
+	"bit 5 is 1 where an unrestricted guest is offered", OK,
 	.covers = "cap:VMX_MISC_STORES_LMA", .needs = NEEDS(&need_PROC2_UNRESTRICTED_GUEST))
 {
 	CHECK_EQUAL(misc_field(VMX_MISC_STORES_LMA), 1);
@@ -67,8 +70,8 @@ TEST(misc, stores_lma_kept, "SDM Saving Control Registers, Debug Registers, and 
 	return result;
 }
 
-/* An activity state that is reported may be entered: an external event ends it, the preemption timer here. One that is
-   not makes the entry fail. */
+/* An activity state that is reported may be entered: an external event ends it, the preemption
+   timer here. One that is not makes the entry fail. */
 struct activity_row {
 	struct test_row row;
 	uint64_t capability;
@@ -80,8 +83,9 @@ static const struct activity_row activities[] = {
 	{ { "shutdown", OK }, VMX_MISC_ACTIVITY_SHUTDOWN, ACTIVITY_SHUTDOWN },
 };
 
-SWEEP(misc, activity, "SDM Miscellaneous Data", "an activity state that is reported can be entered, others not",
-	activities, .covers = "cap:VMX_MISC_ACTIVITY_HLT cap:VMX_MISC_ACTIVITY_SHUTDOWN",
+SWEEP(misc, activity, "SDM Miscellaneous Data",
+	"an activity state that is reported can be entered, others not", activities,
+	.covers = "cap:VMX_MISC_ACTIVITY_HLT cap:VMX_MISC_ACTIVITY_SHUTDOWN",
 	.needs = NEEDS(&need_preemption_timer))
 {
 	const struct activity_row *row = TEST_ROW(struct activity_row);
@@ -93,13 +97,15 @@ SWEEP(misc, activity, "SDM Miscellaneous Data", "an activity state that is repor
 	field_write(VMCS_GUEST_ACTIVITY_STATE, row->state);
 	field_write(VMCS_PREEMPTION_TIMER_VALUE, 1);
 	result = test_observe(guest_enter());
-	CHECK_EQUAL(result, reported ? EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED) :
-				       ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_GUEST_STATE));
+	CHECK_EQUAL(result, reported ? EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED)
+				     : ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_GUEST_STATE));
 	return OK;
 }
 
-TEST(misc, activity_beyond, "SDM Checks on Guest Non-Register State", "an activity state above 3 is never entered",
-	ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_GUEST_STATE), .covers = "cap:VMX_MISC_ACTIVITY_WAIT_FOR_SIPI")
+TEST(misc, activity_beyond, "SDM Checks on Guest Non-Register State",
+	"an activity state above 3 is never entered",
+	ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_GUEST_STATE),
+	.covers = "cap:VMX_MISC_ACTIVITY_WAIT_FOR_SIPI")
 {
 	field_write(VMCS_GUEST_ACTIVITY_STATE, 4);
 	return guest_run(nothing);
@@ -107,50 +113,54 @@ TEST(misc, activity_beyond, "SDM Checks on Guest Non-Register State", "an activi
 
 TEST(misc, activity_wait_for_sipi, "SDM Miscellaneous Data",
 	"wait-for-SIPI, where it is not reported, cannot be entered",
-	ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_GUEST_STATE), .covers = "cap:VMX_MISC_ACTIVITY_WAIT_FOR_SIPI",
-	.needs = NEEDS(&need_no_wait_for_sipi))
+	ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_GUEST_STATE),
+	.covers = "cap:VMX_MISC_ACTIVITY_WAIT_FOR_SIPI", .needs = NEEDS(&need_no_wait_for_sipi))
 {
 	field_write(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_WAIT_FOR_SIPI);
 	return guest_run(nothing);
 }
 
-/* Where it is reported: events may not be injected into it, which refuses the entry for that reason alone; with no
-   event nothing on this CPU would end it. */
+/* Where it is reported: events may not be injected into it, which refuses the entry for that reason
+   alone; with no event nothing on this CPU would end it. */
 TEST(misc, activity_wait_for_sipi_injection, "SDM Checks on Guest Non-Register State",
 	"wait-for-SIPI with an event to be injected cannot be entered",
-	ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_GUEST_STATE), .covers = "cap:VMX_MISC_ACTIVITY_WAIT_FOR_SIPI")
+	ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_GUEST_STATE),
+	.covers = "cap:VMX_MISC_ACTIVITY_WAIT_FOR_SIPI")
 {
 	field_write(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_WAIT_FOR_SIPI);
-	field_write(VMCS_ENTRY_INTERRUPTION_INFORMATION, INTERRUPTION_VALID |
-			FIELD_PUT(INTERRUPTION_EXTERNAL, INTERRUPTION_TYPE) | 0x40);
+	field_write(VMCS_ENTRY_INTERRUPTION_INFORMATION,
+		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_EXTERNAL, INTERRUPTION_TYPE) | 0x40);
 	field_write(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	return guest_run(nothing);
 }
 
 TEST(misc, inject_length_0, "SDM Miscellaneous Data",
-	"bit 30: a software interrupt may be injected with instruction length 0, else the entry is refused", OK,
-	.covers = "cap:VMX_MISC_INJECT_LENGTH_0")
+	"bit 30: a software interrupt may be injected with instruction length 0, else the entry is "
+	"refused",
+	OK, .covers = "cap:VMX_MISC_INJECT_LENGTH_0")
 {
 	bool allowed = rdmsr(MSR_IA32_VMX_MISC) & VMX_MISC_INJECT_LENGTH_0;
 	outcome result;
 
 	guest_set_counting_gate(0x40, false);
-	field_write(VMCS_ENTRY_INTERRUPTION_INFORMATION, INTERRUPTION_VALID |
-			FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) | 0x40);
+	field_write(VMCS_ENTRY_INTERRUPTION_INFORMATION,
+		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) | 0x40);
 	field_write(VMCS_ENTRY_INSTRUCTION_LENGTH, 0);
 	result = test_observe(guest_run(nothing));
-	CHECK_EQUAL(result, allowed ? EXIT(EXIT_REASON_VMCALL) : FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS));
+	CHECK_EQUAL(
+		result, allowed ? EXIT(EXIT_REASON_VMCALL) : FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS));
 	CHECK_EQUAL(guest_events, allowed);
 	return OK;
 }
 
 TEST(misc, msr_list_size, "SDM Miscellaneous Data",
-	"an MSR-load area of the recommended maximum is loaded to its last entry", EXIT(EXIT_REASON_VMCALL),
-	.covers = "cap:VMX_MISC_MSR_LIST_SIZE")
+	"an MSR-load area of the recommended maximum is loaded to its last entry",
+	EXIT(EXIT_REASON_VMCALL), .covers = "cap:VMX_MISC_MSR_LIST_SIZE")
 {
 	static struct vmx_msr_entry list[8 * LIST_ENTRIES_PER_SIZE] __aligned(16);
 	uint64_t count = (FIELD_GET(rdmsr(MSR_IA32_VMX_MISC), VMX_MISC_MSR_LIST_SIZE) + 1) *
-		LIST_ENTRIES_PER_SIZE, i, before = rdmsr(MSR_IA32_LSTAR), seen;
+			 LIST_ENTRIES_PER_SIZE,
+		 i, before = rdmsr(MSR_IA32_LSTAR), seen;
 	outcome result;
 
 	for (i = 0; i < count; i++)
@@ -185,8 +195,8 @@ TEST(misc, preemption_timer_shift, "SDM VMX-Preemption Timer",
 	return OK;
 }
 
-TEST(misc, processor_trace, "SDM Miscellaneous Data", "bit 14 is 0 where the CPU has no Intel PT", OK,
-	.covers = "cap:VMX_MISC_PROCESSOR_TRACE")
+TEST(misc, processor_trace, "SDM Miscellaneous Data", "bit 14 is 0 where the CPU has no Intel PT",
+	OK, .covers = "cap:VMX_MISC_PROCESSOR_TRACE")
 {
 	bool has_pt = cpuid(CPUID_STRUCTURED, 0).ebx & CPUID_7_EBX_PT;
 
@@ -213,7 +223,8 @@ TEST(misc, smm_monitor_ctl, "SDM Miscellaneous Data",
 }
 
 TEST(vmfunc, eptp_switching, "SDM VM Functions", "EPTP switching is offered only with EPT", OK,
-	.covers = "cap:VMX_VMFUNC_EPTP_SWITCHING msr:IA32_VMX_VMFUNC", .needs = NEEDS(&need_vmfunc_msr))
+	.covers = "cap:VMX_VMFUNC_EPTP_SWITCHING msr:IA32_VMX_VMFUNC",
+	.needs = NEEDS(&need_vmfunc_msr))
 {
 	bool switching = rdmsr(MSR_IA32_VMX_VMFUNC) & VMX_VMFUNC_EPTP_SWITCHING;
 
@@ -223,30 +234,36 @@ TEST(vmfunc, eptp_switching, "SDM VM Functions", "EPTP switching is offered only
 
 TEST(vmfunc, not_offered, "SDM Checks on VMX Controls",
 	"a VM function that IA32_VMX_VMFUNC does not report may not be enabled",
-	FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS), .covers = "msr:IA32_VMX_VMFUNC", .needs = NEEDS(&need_vmfunc_msr))
+	FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS), .covers = "msr:IA32_VMX_VMFUNC",
+	.needs = NEEDS(&need_vmfunc_msr))
 {
 	uint64_t offered = rdmsr(MSR_IA32_VMX_VMFUNC);
 
-	field_write(VMCS_PROC_CONTROLS, field_read(VMCS_PROC_CONTROLS) | PROC_ACTIVATE_SECONDARY_CONTROLS);
+	field_write(VMCS_PROC_CONTROLS,
+		field_read(VMCS_PROC_CONTROLS) | PROC_ACTIVATE_SECONDARY_CONTROLS);
 	field_write(VMCS_PROC2_CONTROLS, PROC2_ENABLE_VM_FUNCTIONS);
-	field_write(VMCS_VM_FUNCTION_CONTROLS, ~offered & -~offered); /* the lowest that is missing */
+	field_write(
+		VMCS_VM_FUNCTION_CONTROLS, ~offered & -~offered); /* the lowest that is missing */
 	return guest_run(nothing);
 }
 
 /* #UD has no error code: with one it may be injected only where IA32_VMX_BASIC says so. */
 TEST(misc, any_error_code, "SDM Basic VMX Information",
-	"bit 56: an exception may be injected with an error code whatever its vector, else the entry is refused", OK,
-	.covers = "cap:VMX_BASIC_ANY_ERROR_CODE")
+	"bit 56: an exception may be injected with an error code whatever its vector, else the "
+	"entry is refused",
+	OK, .covers = "cap:VMX_BASIC_ANY_ERROR_CODE")
 {
 	bool allowed = rdmsr(MSR_IA32_VMX_BASIC) & VMX_BASIC_ANY_ERROR_CODE;
 	outcome result;
 
 	guest_set_counting_gate(VECTOR_UD, true);
-	field_write(VMCS_ENTRY_INTERRUPTION_INFORMATION, INTERRUPTION_VALID | INTERRUPTION_HAS_ERROR |
+	field_write(VMCS_ENTRY_INTERRUPTION_INFORMATION,
+		INTERRUPTION_VALID | INTERRUPTION_HAS_ERROR |
 			FIELD_PUT(INTERRUPTION_HARDWARE_EXCEPTION, INTERRUPTION_TYPE) | VECTOR_UD);
 	field_write(VMCS_ENTRY_EXCEPTION_ERROR_CODE, 0x18);
 	result = test_observe(guest_run(nothing));
-	CHECK_EQUAL(result, allowed ? EXIT(EXIT_REASON_VMCALL) : FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS));
+	CHECK_EQUAL(
+		result, allowed ? EXIT(EXIT_REASON_VMCALL) : FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS));
 	CHECK_EQUAL(guest_events, allowed);
 	return OK;
 }

@@ -1,5 +1,5 @@
-/* The VMX capability MSRs as registers (Intel SDM, appendix "VMX Capability Reporting Facility"): which of
-   them exist, that they are read-only, that their reserved bits are 0. */
+/* The VMX capability MSRs as registers (Intel SDM, appendix "VMX Capability Reporting Facility"):
+   which of them exist, that they are read-only, that their reserved bits are 0. */
 #define TEST_FOLDER "caps/"
 #include "runtime/harness.h"
 #include "vmx-tests/guest.h"
@@ -48,7 +48,7 @@ static bool has_exit2(void)
 static bool has_ept_vpid(void)
 {
 	return has_secondary() &&
-		may_set(MSR_IA32_VMX_PROCBASED_CTLS2, PROC2_ENABLE_EPT | PROC2_ENABLE_VPID);
+	       may_set(MSR_IA32_VMX_PROCBASED_CTLS2, PROC2_ENABLE_EPT | PROC2_ENABLE_VPID);
 }
 
 static bool has_vmfunc(void)
@@ -106,7 +106,8 @@ SWEEP(msr, exists, "SDM VMX Capability Reporting Facility",
 }
 
 SWEEP(msr, exists_later, "SDM VMX Capability Reporting Facility",
-	"the MSRs of the 64-bit control words exist where those are offered, else reading them makes #GP(0)",
+	"the MSRs of the 64-bit control words exist where those are offered, else reading them "
+	"makes #GP(0)",
 	later_msrs, .covers = "msr:IA32_VMX_PROCBASED_CTLS3 msr:IA32_VMX_EXIT_CTLS2")
 {
 	return check_existence();
@@ -117,7 +118,10 @@ struct write_row {
 	uint32_t msr;
 };
 
-#define READ_ONLY(name) { { #name, FAULT(GP) }, MSR_##name }
+#define READ_ONLY(name)                                                                            \
+	{                                                                                          \
+		{ #name, FAULT(GP) }, MSR_##name                                                   \
+	}
 static const struct write_row writes[] = {
 	READ_ONLY(IA32_VMX_BASIC),
 	READ_ONLY(IA32_VMX_PINBASED_CTLS),
@@ -142,7 +146,8 @@ static const struct write_row writes[] = {
 };
 
 SWEEP(msr, read_only, "SDM VMX Capability Reporting Facility",
-	"writing its own value back makes #GP(0), as writing an MSR that does not exist", writes, COVERS)
+	"writing its own value back makes #GP(0), as writing an MSR that does not exist", writes,
+	COVERS)
 {
 	uint32_t msr = TEST_ROW(struct write_row)->msr;
 
@@ -150,7 +155,8 @@ SWEEP(msr, read_only, "SDM VMX Capability Reporting Facility",
 	return OK;
 }
 
-SWEEP(msr, read_only_zero, "SDM VMX Capability Reporting Facility", "writing 0 makes #GP(0)", writes, COVERS)
+SWEEP(msr, read_only_zero, "SDM VMX Capability Reporting Facility", "writing 0 makes #GP(0)",
+	writes, COVERS)
 {
 	wrmsr(TEST_ROW(struct write_row)->msr, 0);
 	return OK;
@@ -191,7 +197,8 @@ static const struct write_row with_fields[] = {
 	{ { "IA32_FEATURE_CONTROL", OK }, MSR_IA32_FEATURE_CONTROL },
 };
 
-SWEEP(msr, reserved, "SDM VMX Capability Reporting Facility", "reserved bits read as 0", with_fields,
+SWEEP(msr, reserved, "SDM VMX Capability Reporting Facility", "reserved bits read as 0",
+	with_fields,
 	.covers = "msr:IA32_VMX_BASIC msr:IA32_VMX_MISC msr:IA32_VMX_VMCS_ENUM msr:IA32_VMX_VMFUNC "
 		  "msr:IA32_VMX_EPT_VPID_CAP msr:IA32_FEATURE_CONTROL")
 {

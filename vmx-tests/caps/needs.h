@@ -4,6 +4,7 @@
 
 #include "vmx-tests/needs.h"
 
-extern const struct test_need need_true_controls, need_ept_vpid_msr, need_vmfunc_msr, need_no_wait_for_sipi;
+extern const struct test_need need_true_controls, need_ept_vpid_msr, need_vmfunc_msr,
+	need_no_wait_for_sipi;
 
 #endif

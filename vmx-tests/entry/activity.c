@@ -1,5 +1,6 @@
-/* Entering the HLT, shutdown and wait-for-SIPI activity states (Intel SDM, "Activity State"): the guest runs no instruction until an
-   event ends the state. Events that VM entry injects are inject.c's, windows and timers at 0 window.c's. */
+/* Entering the HLT, shutdown and wait-for-SIPI activity states (Intel SDM, "Activity State"): the
+   guest runs no instruction until an event ends the state. Events that VM entry injects are
+   inject.c's, windows and timers at 0 window.c's. */
 #define TEST_FOLDER "entry/"
 #include "runtime/harness.h"
 #include "vmx-tests/guest.h"
@@ -28,38 +29,51 @@ static outcome run_inactive(void)
 	return result;
 }
 
-TEST(activity, active, TITLE, "the active state runs", EXIT(EXIT_REASON_VMCALL), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE }),
+TEST(activity, active, TITLE, "the active state runs", EXIT(EXIT_REASON_VMCALL),
+	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE }),
 	.covers = "field:GUEST_ACTIVITY_STATE")
 {
 	prepare(ACTIVITY_ACTIVE, 0);
 	return guest_run(NULL);
 }
 
-TEST(activity, hlt, TITLE, "a guest entered in HLT runs nothing until the preemption timer's exit, which saves HLT",
-	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }),
-	.needs = NEEDS(&need_preemption_timer, &need_activity_hlt), .covers = "field:GUEST_ACTIVITY_STATE exit:PREEMPTION_TIMER_EXPIRED cap:VMX_MISC_ACTIVITY_HLT")
+TEST(activity, hlt, TITLE,
+	"a guest entered in HLT runs nothing until the preemption timer's exit, which saves HLT",
+	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED),
+	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }),
+	.needs = NEEDS(&need_preemption_timer, &need_activity_hlt),
+	.covers = "field:GUEST_ACTIVITY_STATE exit:PREEMPTION_TIMER_EXPIRED "
+		  "cap:VMX_MISC_ACTIVITY_HLT")
 {
 	prepare(ACTIVITY_HLT, 0);
 	return run_inactive();
 }
 
-TEST(activity, hlt_if, TITLE, "so it does with RFLAGS.IF 1 and no interrupt", EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED),
-	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }), .needs = NEEDS(&need_preemption_timer, &need_activity_hlt))
+TEST(activity, hlt_if, TITLE, "so it does with RFLAGS.IF 1 and no interrupt",
+	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED),
+	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }),
+	.needs = NEEDS(&need_preemption_timer, &need_activity_hlt))
 {
 	prepare(ACTIVITY_HLT, RFLAGS_IF);
 	return run_inactive();
 }
 
-TEST(activity, shutdown, TITLE, "a guest entered in shutdown runs nothing until the preemption timer's exit, which saves shutdown",
-	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_SHUTDOWN }),
-	.needs = NEEDS(&need_preemption_timer, &need_activity_shutdown), .covers = "field:GUEST_ACTIVITY_STATE cap:VMX_MISC_ACTIVITY_SHUTDOWN")
+TEST(activity, shutdown, TITLE,
+	"a guest entered in shutdown runs nothing until the preemption timer's exit, which saves "
+	"shutdown",
+	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED),
+	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_SHUTDOWN }),
+	.needs = NEEDS(&need_preemption_timer, &need_activity_shutdown),
+	.covers = "field:GUEST_ACTIVITY_STATE cap:VMX_MISC_ACTIVITY_SHUTDOWN")
 {
 	prepare(ACTIVITY_SHUTDOWN, 0);
 	return run_inactive();
 }
 
-TEST(activity, hlt_again, TITLE, "a halted guest that is resumed as it was saved goes on being halted",
-	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }),
+TEST(activity, hlt_again, TITLE,
+	"a halted guest that is resumed as it was saved goes on being halted",
+	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED),
+	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }),
 	.needs = NEEDS(&need_preemption_timer, &need_activity_hlt))
 {
 	prepare(ACTIVITY_HLT, 0);
@@ -68,8 +82,9 @@ TEST(activity, hlt_again, TITLE, "a halted guest that is resumed as it was saved
 	return run_inactive();
 }
 
-TEST(activity, hlt_ended, TITLE, "a halted guest that is resumed as active runs its next instruction", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_preemption_timer, &need_activity_hlt))
+TEST(activity, hlt_ended, TITLE,
+	"a halted guest that is resumed as active runs its next instruction",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_preemption_timer, &need_activity_hlt))
 {
 	prepare(ACTIVITY_HLT, 0);
 	CHECK_EQUAL(run_inactive(), EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED));

@@ -1,5 +1,6 @@
-/* Runs one state of a check's test: changes a good state, enters, and looks at the answer, at every field of the
-   VMCS, and at what the explainer's engine (spec/vmx_checks.h) finds in the same fields. */
+/* Runs one state of a check's test: changes a good state, enters, and looks at the answer, at every
+   field of the VMCS, and at what the explainer's engine (spec/vmx_checks.h) finds in the same
+   fields. */
 #include "vmx-tests/entry/check.h"
 
 #include "runtime/string.h"
@@ -64,7 +65,8 @@ static uint64_t change_value(const struct check_change *change)
 	case SOURCE_AREA_END:
 		return BIT(state_physical_width()) - change->value;
 	case SOURCE_CR3_TARGETS:
-		return FIELD_GET(vmx_capability(MSR_IA32_VMX_MISC), VMX_MISC_CR3_TARGETS) + change->value;
+		return FIELD_GET(vmx_capability(MSR_IA32_VMX_MISC), VMX_MISC_CR3_TARGETS) +
+		       change->value;
 	}
 	return 0;
 }
@@ -134,7 +136,8 @@ static void note_finding(struct vmx_check_listener *listener, const struct vmx_c
 		findings->broken[check - vmx_checks] = true;
 }
 
-static outcome check_explainer(const struct check_row *row, enum vmx_check_index check, bool refused)
+static outcome check_explainer(
+	const struct check_row *row, enum vmx_check_index check, bool refused)
 {
 	static struct findings findings;
 	unsigned int i;
@@ -142,8 +145,8 @@ static outcome check_explainer(const struct check_row *row, enum vmx_check_index
 	findings = (struct findings){ .listener = { note_finding } };
 	vmx_checks_run(&state_before, VMX_CHECK_ALL, &findings.listener);
 	for (i = 0; i < VMX_CHECKS; i++) {
-		bool wanted = refused &&
-			((i == check && !row->holds) || i == row->also[0] || i == row->also[1]);
+		bool wanted = refused && ((i == check && !row->holds) || i == row->also[0] ||
+						 i == row->also[1]);
 
 		if (findings.broken[i] == wanted || (row->among && i != check) ||
 			(vmx_checks[i].optional && wanted))
@@ -154,8 +157,8 @@ static outcome check_explainer(const struct check_row *row, enum vmx_check_index
 	return OK;
 }
 
-/* "VM-Entry Failures During or After Loading Guest State": the exit reason and the qualification are all that
-   is written; VMfailValid writes the error only. */
+/* "VM-Entry Failures During or After Loading Guest State": the exit reason and the qualification
+   are all that is written; VMfailValid writes the error only. */
 static outcome check_fields(const struct check_row *row)
 {
 	bool late = outcome_kind(row->row.expected) == OUTCOME_ENTRY_FAIL;
@@ -183,10 +186,10 @@ static outcome check_launch_state(void)
 	return OK;
 }
 
-/* An exit loads registers of the host's with whatever the row has put into the host-state area: these MSRs
-   and the control and descriptor-table registers are mended at once. */
-static const uint32_t host_msrs[] = { MSR_IA32_GS_BASE, MSR_IA32_FS_BASE, MSR_IA32_EFER, MSR_IA32_PAT,
-	MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP };
+/* An exit loads registers of the host's with whatever the row has put into the host-state area:
+   these MSRs and the control and descriptor-table registers are mended at once. */
+static const uint32_t host_msrs[] = { MSR_IA32_GS_BASE, MSR_IA32_FS_BASE, MSR_IA32_EFER,
+	MSR_IA32_PAT, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP };
 
 static outcome enter_mended(bool bare)
 {
@@ -266,8 +269,8 @@ static bool is_of(const struct test *test, enum vmx_check_index check)
 	const char *covers = test->covers, *id = vmx_checks[check].id;
 
 	return covers != NULL && test->row_size == sizeof(struct check_row) &&
-		strncmp(covers, "check:", 6) == 0 && strcspn(covers + 6, " ") == strlen(id) &&
-		strncmp(covers + 6, id, strlen(id)) == 0;
+	       strncmp(covers, "check:", 6) == 0 && strcspn(covers + 6, " ") == strlen(id) &&
+	       strncmp(covers + 6, id, strlen(id)) == 0;
 }
 
 static bool is_possible(const struct test *test)

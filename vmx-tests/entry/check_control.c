@@ -1,13 +1,14 @@
-/* Checks on the VM-execution controls (Intel SDM, "VM-Execution Control Fields"): reserved bits, addresses and values.
-   Controls that ask for other controls are check_depend.c's, EPT's pointer check_ept.c's. */
+/* Checks on the VM-execution controls (Intel SDM, "VM-Execution Control Fields"): reserved bits,
+   addresses and values. Controls that ask for other controls are check_depend.c's, EPT's pointer
+   check_ept.c's. */
 #define TEST_FOLDER "entry/"
 #include "vmx-tests/entry/check.h"
 
-#define GROUP	check_control
-#define TITLE	"SDM VM-Execution Control Fields"
+#define GROUP   check_control
+#define TITLE   "SDM VM-Execution Control Fields"
 #define REFUSED REFUSED_CONTROL
 
-#define OFFSET	BITS(11, 0)
+#define OFFSET BITS(11, 0)
 
 /* ---- Reserved bits ---- */
 
@@ -22,7 +23,8 @@ CHECK_TEST(proc_allowed1, NEEDS_ALSO(),
 CHECK_TEST(proc2_allowed1, NEEDS_ALSO(&need_PROC_ACTIVATE_SECONDARY_CONTROLS),
 	EACH_AMONG(LONG, FROM(PROC2_CONTROLS, OR, MUST_BE_0, CONTROL_WORD_PROC2), ACTIVATE))
 CHECK_TEST_AS(proc2_inactive, proc2_allowed1,
-	NEEDS_ALSO(&need_PROC_ACTIVATE_SECONDARY_CONTROLS, &need_clear_PROC_ACTIVATE_SECONDARY_CONTROLS),
+	NEEDS_ALSO(&need_PROC_ACTIVATE_SECONDARY_CONTROLS,
+		&need_clear_PROC_ACTIVATE_SECONDARY_CONTROLS),
 	HOLDS(LONG, CLEAR(PROC_CONTROLS, PROC_ACTIVATE_SECONDARY_CONTROLS),
 		FROM(PROC2_CONTROLS, OR, MUST_BE_0, CONTROL_WORD_PROC2)))
 CHECK_TEST(proc3_allowed1, NEEDS_ALSO(&need_PROC_ACTIVATE_TERTIARY_CONTROLS),
@@ -34,13 +36,13 @@ CHECK_TEST(cr3_target_count, NEEDS_ALSO(),
 	BREAKS(LONG, SET(CR3_TARGET_COUNT, UINT32_MAX)),
 	HOLDS(LONG, FROM(CR3_TARGET_COUNT, SET, CR3_TARGETS, 0)))
 
-/* ---- Addresses of structures: each low bit, each bit beyond the physical-address width, and neither where the
-   control is 0. The last bit within the width is allowed. ---- */
+/* ---- Addresses of structures: each low bit, each bit beyond the physical-address width, and
+   neither where the control is 0. The last bit within the width is allowed. ---- */
 
-#define STRUCTURE_ALIGNED(FIELD, low, ...)                                                     \
+#define STRUCTURE_ALIGNED(FIELD, low, ...)                                                         \
 	EACH(LONG, OR(FIELD, low), __VA_ARGS__, PAGE(FIELD, 0)),                                   \
 		HOLDS(LONG, __VA_ARGS__, PAGE(FIELD, 0)), HOLDS(LONG, SET(FIELD, low))
-#define STRUCTURE_WIDTH(FIELD, ...)                                                            \
+#define STRUCTURE_WIDTH(FIELD, ...)                                                                \
 	EACH(LONG, FROM(FIELD, OR, BEYOND, 0), __VA_ARGS__, PAGE(FIELD, 0)),                       \
 		HOLDS(LONG, __VA_ARGS__, FROM(FIELD, SET, WIDTH, -1)),                             \
 		HOLDS(LONG, FROM(FIELD, SET, BEYOND, 0))
@@ -62,8 +64,7 @@ CHECK_TEST(virtual_apic_aligned, NEEDS_ALSO(&need_PROC_TPR_SHADOW),
 CHECK_TEST(virtual_apic_width, NEEDS_ALSO(&need_PROC_TPR_SHADOW),
 	STRUCTURE_WIDTH(VIRTUAL_APIC_ADDRESS, PROCESSOR(PROC_TPR_SHADOW)))
 CHECK_TEST(apic_access_aligned, NEEDS_ALSO(&need_PROC2_VIRTUALIZE_APIC_ACCESSES),
-	STRUCTURE_ALIGNED(APIC_ACCESS_ADDRESS, OFFSET,
-		SECONDARY(PROC2_VIRTUALIZE_APIC_ACCESSES)))
+	STRUCTURE_ALIGNED(APIC_ACCESS_ADDRESS, OFFSET, SECONDARY(PROC2_VIRTUALIZE_APIC_ACCESSES)))
 CHECK_TEST(apic_access_width, NEEDS_ALSO(&need_PROC2_VIRTUALIZE_APIC_ACCESSES),
 	STRUCTURE_WIDTH(APIC_ACCESS_ADDRESS, SECONDARY(PROC2_VIRTUALIZE_APIC_ACCESSES)))
 CHECK_TEST(vmread_bitmap_aligned, NEEDS_ALSO(&need_PROC2_VMCS_SHADOWING),
@@ -79,32 +80,28 @@ CHECK_TEST(low_pasid_aligned, NEEDS_ALSO(&need_PROC2_PASID_TRANSLATION),
 CHECK_TEST(low_pasid_width, NEEDS_ALSO(&need_PROC2_PASID_TRANSLATION),
 	STRUCTURE_WIDTH(LOW_PASID_DIRECTORY_ADDRESS, SECONDARY(PROC2_PASID_TRANSLATION)))
 CHECK_TEST(high_pasid_aligned, NEEDS_ALSO(&need_PROC2_PASID_TRANSLATION),
-	STRUCTURE_ALIGNED(HIGH_PASID_DIRECTORY_ADDRESS, OFFSET,
-		SECONDARY(PROC2_PASID_TRANSLATION)))
+	STRUCTURE_ALIGNED(HIGH_PASID_DIRECTORY_ADDRESS, OFFSET, SECONDARY(PROC2_PASID_TRANSLATION)))
 CHECK_TEST(high_pasid_width, NEEDS_ALSO(&need_PROC2_PASID_TRANSLATION),
 	STRUCTURE_WIDTH(HIGH_PASID_DIRECTORY_ADDRESS, SECONDARY(PROC2_PASID_TRANSLATION)))
 
 /* ---- The TPR threshold; VTPR is 50H, its class 5 ---- */
 
 CHECK_TEST(tpr_threshold_reserved, NEEDS_ALSO(&need_PROC_TPR_SHADOW),
-	EACH(TPR, OR(TPR_THRESHOLD, BITS(31, 4))),
-	HOLDS(LONG, SET(TPR_THRESHOLD, BITS(31, 4))),
+	EACH(TPR, OR(TPR_THRESHOLD, BITS(31, 4))), HOLDS(LONG, SET(TPR_THRESHOLD, BITS(31, 4))),
 	HOLDS(TPR, SET(TPR_THRESHOLD, 0)))
 CHECK_TEST_AS(tpr_threshold_reserved_virtual_interrupts, tpr_threshold_reserved,
 	NEEDS_ALSO(&need_PROC2_VIRTUAL_INTERRUPT_DELIVERY, &need_PIN_EXTERNAL_INTERRUPT_EXITING),
 	HOLDS(TPR, SET(TPR_THRESHOLD, BITS(31, 4)), SECONDARY(PROC2_VIRTUAL_INTERRUPT_DELIVERY),
 		OR(PIN_CONTROLS, PIN_EXTERNAL_INTERRUPT_EXITING)))
 CHECK_TEST(tpr_threshold_vtpr, NEEDS_ALSO(&need_PROC_TPR_SHADOW),
-	BREAKS(TPR, SET(TPR_THRESHOLD, 6)),
-	BREAKS(TPR, SET(TPR_THRESHOLD, 15)),
+	BREAKS(TPR, SET(TPR_THRESHOLD, 6)), BREAKS(TPR, SET(TPR_THRESHOLD, 15)),
 	BREAKS(TPR, SET(TPR_THRESHOLD, 6), SET(VTPR, 0x5f)),
-	BREAKS(TPR, SET(TPR_THRESHOLD, 1), SET(VTPR, 0x0f)),
-	HOLDS(TPR, SET(TPR_THRESHOLD, 5)),
+	BREAKS(TPR, SET(TPR_THRESHOLD, 1), SET(VTPR, 0x0f)), HOLDS(TPR, SET(TPR_THRESHOLD, 5)),
 	HOLDS(TPR, SET(TPR_THRESHOLD, 15), SET(VTPR, 0xf0)))
 CHECK_TEST_AS(tpr_threshold_vtpr_apic_accesses, tpr_threshold_vtpr,
 	NEEDS_ALSO(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES),
-	ENTERS(TPR_BELOW_THRESHOLD, TPR, SET(TPR_THRESHOLD, 6), SECONDARY(PROC2_VIRTUALIZE_APIC_ACCESSES),
-		PAGE(APIC_ACCESS_ADDRESS, PAGE_SIZE)))
+	ENTERS(TPR_BELOW_THRESHOLD, TPR, SET(TPR_THRESHOLD, 6),
+		SECONDARY(PROC2_VIRTUALIZE_APIC_ACCESSES), PAGE(APIC_ACCESS_ADDRESS, PAGE_SIZE)))
 CHECK_TEST_AS(tpr_threshold_vtpr_virtual_interrupts, tpr_threshold_vtpr,
 	NEEDS_ALSO(&need_PROC2_VIRTUAL_INTERRUPT_DELIVERY, &need_PIN_EXTERNAL_INTERRUPT_EXITING),
 	HOLDS(TPR, SET(TPR_THRESHOLD, 6), SECONDARY(PROC2_VIRTUAL_INTERRUPT_DELIVERY),
@@ -132,8 +129,7 @@ CHECK_TEST(posted_descriptor_width, NEEDS_ALSO(&need_PIN_POSTED_INTERRUPTS),
 CHECK_TEST(vpid, NEEDS_ALSO(&need_PROC2_ENABLE_VPID),
 	BREAKS(LONG, SET(VPID, 0), SECONDARY(PROC2_ENABLE_VPID)),
 	HOLDS(LONG, SET(VPID, 1), SECONDARY(PROC2_ENABLE_VPID)),
-	HOLDS(LONG, SET(VPID, UINT16_MAX), SECONDARY(PROC2_ENABLE_VPID)),
-	HOLDS(LONG, SET(VPID, 0)))
+	HOLDS(LONG, SET(VPID, UINT16_MAX), SECONDARY(PROC2_ENABLE_VPID)), HOLDS(LONG, SET(VPID, 0)))
 CHECK_TEST(tsc_multiplier, NEEDS_ALSO(&need_PROC2_TSC_SCALING),
 	BREAKS(LONG, SET(TSC_MULTIPLIER, 0), SECONDARY(PROC2_TSC_SCALING)),
 	HOLDS(LONG, SET(TSC_MULTIPLIER, 1), SECONDARY(PROC2_TSC_SCALING)),

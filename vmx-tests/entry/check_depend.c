@@ -1,10 +1,10 @@
-/* Controls that ask for other controls (Intel SDM, "VM-Execution Control Fields"). Their values and addresses
-   are check_control.c's. */
+/* Controls that ask for other controls (Intel SDM, "VM-Execution Control Fields"). Their values and
+   addresses are check_control.c's. */
 #define TEST_FOLDER "entry/"
 #include "vmx-tests/entry/check.h"
 
-#define GROUP	check_depend
-#define TITLE	"SDM VM-Execution Control Fields"
+#define GROUP   check_depend
+#define TITLE   "SDM VM-Execution Control Fields"
 #define REFUSED REFUSED_CONTROL
 
 /* ---- NMIs ---- */
@@ -37,8 +37,7 @@ CHECK_TEST(virtual_interrupts_need_tpr_shadow,
 	HOLDS(TPR, SECONDARY(PROC2_VIRTUAL_INTERRUPT_DELIVERY), INTERRUPTS_EXIT))
 CHECK_TEST(virtual_interrupts_need_exiting,
 	NEEDS_ALSO(&need_PROC2_VIRTUAL_INTERRUPT_DELIVERY, &need_PROC_TPR_SHADOW),
-	BREAKS(TPR, SECONDARY(PROC2_VIRTUAL_INTERRUPT_DELIVERY)),
-	HOLDS(TPR, INTERRUPTS_EXIT))
+	BREAKS(TPR, SECONDARY(PROC2_VIRTUAL_INTERRUPT_DELIVERY)), HOLDS(TPR, INTERRUPTS_EXIT))
 CHECK_TEST(x2apic_or_apic_access,
 	NEEDS_ALSO(&need_PROC2_VIRTUALIZE_X2APIC_MODE, &need_PROC2_VIRTUALIZE_APIC_ACCESSES),
 	BREAKS(TPR, SECONDARY(PROC2_VIRTUALIZE_X2APIC_MODE | PROC2_VIRTUALIZE_APIC_ACCESSES),
@@ -66,14 +65,15 @@ CHECK_TEST(pid_table_aligned, NEEDS_ALSO(&need_PROC3_IPI_VIRTUALIZATION),
 CHECK_TEST(pid_table_width, NEEDS_ALSO(&need_PROC3_IPI_VIRTUALIZATION),
 	EACH2(TPR, pid_table_end, FROM(PID_POINTER_TABLE_ADDRESS, OR, BEYOND, 0), IPI))
 CHECK_TEST(pid_table_end, NEEDS_ALSO(&need_PROC3_IPI_VIRTUALIZATION),
-	BREAKS(TPR, IPI, FROM(PID_POINTER_TABLE_ADDRESS, SET, AREA_END, 8), SET(LAST_PID_POINTER_INDEX, 1)),
-	HOLDS(TPR, IPI, FROM(PID_POINTER_TABLE_ADDRESS, SET, AREA_END, 16), SET(LAST_PID_POINTER_INDEX, 1)))
+	BREAKS(TPR, IPI, FROM(PID_POINTER_TABLE_ADDRESS, SET, AREA_END, 8),
+		SET(LAST_PID_POINTER_INDEX, 1)),
+	HOLDS(TPR, IPI, FROM(PID_POINTER_TABLE_ADDRESS, SET, AREA_END, 16),
+		SET(LAST_PID_POINTER_INDEX, 1)))
 
 /* ---- EPT ---- */
 
 /* A secondary control that asks for EPT: without it, and with it. */
-#define NEEDS_EPT(CONTROL)                                                                         \
-	BREAKS(LONG, SECONDARY(CONTROL)), HOLDS(LONG_EPT, SECONDARY(CONTROL))
+#define NEEDS_EPT(CONTROL) BREAKS(LONG, SECONDARY(CONTROL)), HOLDS(LONG_EPT, SECONDARY(CONTROL))
 #define NEEDS_EPT3(CONTROL)                                                                        \
 	BREAKS(LONG, PROCESSOR(PROC_ACTIVATE_TERTIARY_CONTROLS), SET(PROC3_CONTROLS, CONTROL)),    \
 		HOLDS(LONG_EPT, PROCESSOR(PROC_ACTIVATE_TERTIARY_CONTROLS),                        \
@@ -81,8 +81,10 @@ CHECK_TEST(pid_table_end, NEEDS_ALSO(&need_PROC3_IPI_VIRTUALIZATION),
 
 CHECK_TEST(pml_needs_ept, NEEDS_ALSO(&need_PROC2_ENABLE_PML, &need_ept_dirty),
 	BREAKS(LONG, SECONDARY(PROC2_ENABLE_PML)),
-	HOLDS(LONG_EPT, SECONDARY(PROC2_ENABLE_PML), OR(EPTP, EPTP_ACCESSED_DIRTY), PAGE(PML_ADDRESS, 0)))
-CHECK_TEST(unrestricted_needs_ept, NEEDS_ALSO(&need_unrestricted), NEEDS_EPT(PROC2_UNRESTRICTED_GUEST))
+	HOLDS(LONG_EPT, SECONDARY(PROC2_ENABLE_PML), OR(EPTP, EPTP_ACCESSED_DIRTY),
+		PAGE(PML_ADDRESS, 0)))
+CHECK_TEST(
+	unrestricted_needs_ept, NEEDS_ALSO(&need_unrestricted), NEEDS_EPT(PROC2_UNRESTRICTED_GUEST))
 CHECK_TEST(mode_based_needs_ept, NEEDS_ALSO(&need_PROC2_MODE_BASED_EXECUTE),
 	NEEDS_EPT(PROC2_MODE_BASED_EXECUTE))
 CHECK_TEST(spp_needs_ept, NEEDS_ALSO(&need_PROC2_SUB_PAGE_WRITE_PERMISSIONS),
@@ -98,10 +100,12 @@ CHECK_TEST(eptp_switching_needs_ept, NEEDS_ALSO(&need_eptp_switching),
 	HOLDS(LONG_EPT, SECONDARY(PROC2_ENABLE_VM_FUNCTIONS),
 		SET(VM_FUNCTION_CONTROLS, VMX_VMFUNC_EPTP_SWITCHING), PAGE(EPTP_LIST_ADDRESS, 0)))
 
-/* ---- Intel PT in guest-physical addresses: EPT, and its MSR cleared at exit and loaded at entry ---- */
+/* ---- Intel PT in guest-physical addresses: EPT, and its MSR cleared at exit and loaded at entry
+ * ---- */
 
 CHECK_TEST(pt_needs_ept, NEEDS_ALSO(&need_PROC2_PT_USES_GUEST_PHYSICAL),
-	BREAKS(LONG, SECONDARY(PROC2_PT_USES_GUEST_PHYSICAL), ENTRY(LOAD_RTIT_CTL), EXIT_WITH(CLEAR_RTIT_CTL)))
+	BREAKS(LONG, SECONDARY(PROC2_PT_USES_GUEST_PHYSICAL), ENTRY(LOAD_RTIT_CTL),
+		EXIT_WITH(CLEAR_RTIT_CTL)))
 CHECK_TEST(pt_needs_load, NEEDS_ALSO(&need_PROC2_PT_USES_GUEST_PHYSICAL),
 	BREAKS(LONG_EPT, SECONDARY(PROC2_PT_USES_GUEST_PHYSICAL), EXIT_WITH(CLEAR_RTIT_CTL)))
 CHECK_TEST(pt_needs_clear, NEEDS_ALSO(&need_PROC2_PT_USES_GUEST_PHYSICAL),

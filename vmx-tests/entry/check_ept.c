@@ -1,10 +1,11 @@
-/* Checks on the EPT pointer and the addresses of structures that go with EPT (Intel SDM, "VM-Execution
-   Control Fields", "Extended-Page-Table Pointer (EPTP)"). How EPT translates is ept/'s. */
+/* Checks on the EPT pointer and the addresses of structures that go with EPT (Intel SDM,
+   "VM-Execution Control Fields", "Extended-Page-Table Pointer (EPTP)"). How EPT translates is
+   ept/'s. */
 #define TEST_FOLDER "entry/"
 #include "vmx-tests/entry/check.h"
 
-#define GROUP	check_ept
-#define TITLE	"SDM VM-Execution Control Fields"
+#define GROUP   check_ept
+#define TITLE   "SDM VM-Execution Control Fields"
 #define REFUSED REFUSED_CONTROL
 
 static bool has_capability(uint64_t bits)
@@ -20,49 +21,39 @@ LOCAL_NEED(no_walk_5, "the CPU has EPT walks of 5 levels (IA32_VMX_EPT_VPID_CAP 
 	!has_capability(VMX_EPT_VPID_CAP_WALK_5));
 LOCAL_NEED(no_dirty, "the CPU has accessed and dirty flags for EPT (IA32_VMX_EPT_VPID_CAP bit 21)",
 	!has_capability(VMX_EPT_VPID_CAP_ACCESSED_DIRTY));
-LOCAL_NEED(no_shadow_stack, "the CPU has supervisor shadow-stack control (IA32_VMX_EPT_VPID_CAP bit 23)",
+LOCAL_NEED(no_shadow_stack,
+	"the CPU has supervisor shadow-stack control (IA32_VMX_EPT_VPID_CAP bit 23)",
 	!has_capability(VMX_EPT_VPID_CAP_SHADOW_STACK));
 
 /* ---- The pointer ---- */
 
-#define TYPE(type)   CLEAR(EPTP, EPTP_MEMORY_TYPE), OR(EPTP, FIELD_PUT(type, EPTP_MEMORY_TYPE))
-#define WALK(levels) CLEAR(EPTP, EPTP_WALK_LENGTH), OR(EPTP, FIELD_PUT((levels) - 1, EPTP_WALK_LENGTH))
+#define TYPE(type) CLEAR(EPTP, EPTP_MEMORY_TYPE), OR(EPTP, FIELD_PUT(type, EPTP_MEMORY_TYPE))
+#define WALK(levels)                                                                               \
+	CLEAR(EPTP, EPTP_WALK_LENGTH), OR(EPTP, FIELD_PUT((levels)-1, EPTP_WALK_LENGTH))
 
-CHECK_TEST(eptp_memory_type, NEEDS_ALSO(&need_ept),
-	BREAKS(LONG_EPT, TYPE(1)),
-	BREAKS(LONG_EPT, TYPE(2)),
-	BREAKS(LONG_EPT, TYPE(3)),
-	BREAKS(LONG_EPT, TYPE(4)),
-	BREAKS(LONG_EPT, TYPE(5)),
-	BREAKS(LONG_EPT, TYPE(7)),
-	HOLDS(LONG_EPT, TYPE(MEMORY_TYPE_WB)),
+CHECK_TEST(eptp_memory_type, NEEDS_ALSO(&need_ept), BREAKS(LONG_EPT, TYPE(1)),
+	BREAKS(LONG_EPT, TYPE(2)), BREAKS(LONG_EPT, TYPE(3)), BREAKS(LONG_EPT, TYPE(4)),
+	BREAKS(LONG_EPT, TYPE(5)), BREAKS(LONG_EPT, TYPE(7)), HOLDS(LONG_EPT, TYPE(MEMORY_TYPE_WB)),
 	HOLDS(LONG, SET(EPTP, 1)))
 CHECK_TEST_AS(eptp_memory_type_uc, eptp_memory_type, NEEDS_ALSO(&need_ept, &need_eptp_uc),
 	HOLDS(LONG_EPT, TYPE(MEMORY_TYPE_UC)))
 CHECK_TEST_AS(eptp_memory_type_no_uc, eptp_memory_type, NEEDS_ALSO(&need_ept, &need_no_eptp_uc),
 	BREAKS(LONG_EPT, TYPE(MEMORY_TYPE_UC)))
-CHECK_TEST(eptp_walk_length, NEEDS_ALSO(&need_ept),
-	BREAKS(LONG_EPT, WALK(1)),
-	BREAKS(LONG_EPT, WALK(2)),
-	BREAKS(LONG_EPT, WALK(3)),
-	BREAKS(LONG_EPT, WALK(6)),
-	BREAKS(LONG_EPT, WALK(7)),
-	BREAKS(LONG_EPT, WALK(8)),
-	HOLDS(LONG_EPT, WALK(4)))
+CHECK_TEST(eptp_walk_length, NEEDS_ALSO(&need_ept), BREAKS(LONG_EPT, WALK(1)),
+	BREAKS(LONG_EPT, WALK(2)), BREAKS(LONG_EPT, WALK(3)), BREAKS(LONG_EPT, WALK(6)),
+	BREAKS(LONG_EPT, WALK(7)), BREAKS(LONG_EPT, WALK(8)), HOLDS(LONG_EPT, WALK(4)))
 CHECK_TEST_AS(eptp_walk_length_5, eptp_walk_length, NEEDS_ALSO(&need_ept, &need_no_walk_5),
 	BREAKS(LONG_EPT, WALK(5)))
 CHECK_TEST(eptp_accessed_dirty, NEEDS_ALSO(&need_ept, &need_no_dirty),
 	BREAKS(LONG_EPT, OR(EPTP, EPTP_ACCESSED_DIRTY)))
-CHECK_TEST_AS(eptp_accessed_dirty_supported, eptp_accessed_dirty, NEEDS_ALSO(&need_ept, &need_ept_dirty),
-	HOLDS(LONG_EPT, OR(EPTP, EPTP_ACCESSED_DIRTY)),
+CHECK_TEST_AS(eptp_accessed_dirty_supported, eptp_accessed_dirty,
+	NEEDS_ALSO(&need_ept, &need_ept_dirty), HOLDS(LONG_EPT, OR(EPTP, EPTP_ACCESSED_DIRTY)),
 	HOLDS(LONG_EPT, CLEAR(EPTP, EPTP_ACCESSED_DIRTY)))
 CHECK_TEST(eptp_shadow_stack, NEEDS_ALSO(&need_ept, &need_no_shadow_stack),
 	BREAKS(LONG_EPT, OR(EPTP, EPTP_SHADOW_STACK)))
-CHECK_TEST(eptp_reserved, NEEDS_ALSO(&need_ept),
-	EACH(LONG_EPT, OR(EPTP, BITS(11, 8))),
+CHECK_TEST(eptp_reserved, NEEDS_ALSO(&need_ept), EACH(LONG_EPT, OR(EPTP, BITS(11, 8))),
 	HOLDS(LONG, SET(EPTP, BITS(11, 8))))
-CHECK_TEST(eptp_width, NEEDS_ALSO(&need_ept),
-	EACH(LONG_EPT, FROM(EPTP, OR, BEYOND, 0)),
+CHECK_TEST(eptp_width, NEEDS_ALSO(&need_ept), EACH(LONG_EPT, FROM(EPTP, OR, BEYOND, 0)),
 	HOLDS(LONG, FROM(EPTP, SET, BEYOND, 0)))
 
 /* ---- Addresses ---- */

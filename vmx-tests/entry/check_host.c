@@ -1,14 +1,15 @@
-/* Checks on the host state (Intel SDM, "Checks on Host Control Registers, MSRs, and SSP", "Checks on Host
-   Segment and Descriptor-Table Registers"). What has to do with the address-space size is check_space.c's. */
+/* Checks on the host state (Intel SDM, "Checks on Host Control Registers, MSRs, and SSP", "Checks
+   on Host Segment and Descriptor-Table Registers"). What has to do with the address-space size is
+   check_space.c's. */
 #define TEST_FOLDER "entry/"
 #include "vmx-tests/entry/check.h"
 
-#define GROUP	check_host
-#define TITLE	"SDM Checks on Host Control Registers, MSRs, and SSP"
+#define GROUP   check_host
+#define TITLE   "SDM Checks on Host Control Registers, MSRs, and SSP"
 #define REFUSED REFUSED_HOST
 
-/* Where the values that are allowed would keep the host from going on, they are not tried: CR3, CR0 and CR4 with other
-   bits than now, RIP. */
+/* Where the values that are allowed would keep the host from going on, they are not tried: CR3, CR0
+   and CR4 with other bits than now, RIP. */
 
 /* ---- Control registers ---- */
 
@@ -24,14 +25,14 @@ CHECK_TEST(host_cr4_fixed0, NEEDS_ALSO(),
 CHECK_TEST(host_cr4_fixed1, NEEDS_ALSO(),
 	EACH(LONG, FROM(HOST_CR4, OR, NOT_MSR, MSR_IA32_VMX_CR4_FIXED1), OR(HOST_CR0, CR0_WP)),
 	EACH(LONG, OR(HOST_CR4, BIT(15) | BITS(63, 33))))
-LOCAL_NEED(cet, "no CET (IA32_VMX_CR4_FIXED1 bit 23)", vmx_capability(MSR_IA32_VMX_CR4_FIXED1) & CR4_CET);
+LOCAL_NEED(cet, "no CET (IA32_VMX_CR4_FIXED1 bit 23)",
+	vmx_capability(MSR_IA32_VMX_CR4_FIXED1) & CR4_CET);
 CHECK_TEST(host_cet_wp, NEEDS_ALSO(&need_cet),
 	BREAKS(LONG, OR(HOST_CR4, CR4_CET), CLEAR(HOST_CR0, CR0_WP)),
 	HOLDS(LONG, OR(HOST_CR4, CR4_CET), OR(HOST_CR0, CR0_WP)),
 	HOLDS(LONG, CLEAR(HOST_CR0, CR0_WP)))
 /* Bits 62:61 may be those of linear-address masking. */
-CHECK_TEST(host_cr3_width, NEEDS_ALSO(),
-	BREAKS(LONG, FROM(HOST_CR3, OR, WIDTH, 0)),
+CHECK_TEST(host_cr3_width, NEEDS_ALSO(), BREAKS(LONG, FROM(HOST_CR3, OR, WIDTH, 0)),
 	EACH(LONG, OR(HOST_CR3, BITS(60, 52) | BIT(63))))
 LOCAL_NEED(no_lam, "the CPU has linear-address masking (CPUID.(7,1):EAX bit 26)",
 	cpuid(0, 0).eax < 7 || cpuid(7, 0).eax < 1 || !(cpuid(7, 1).eax & BIT(26)));
@@ -54,11 +55,11 @@ CHECK_TEST(host_perf_global_ctrl, NEEDS_ALSO(&need_VM_EXIT_LOAD_PERF_GLOBAL_CTRL
 /* Each of the eight entries: types 2, 3 and from 8 on are no memory types. */
 #define PAT_BREAKS(byte)                                                                           \
 	BREAKS(LONG, SET(HOST_IA32_PAT, UINT64_C(2) << (8 * (byte))), EXIT_WITH(LOAD_PAT)),        \
-		BREAKS(LONG, SET(HOST_IA32_PAT, UINT64_C(3) << (8 * (byte))), EXIT_WITH(LOAD_PAT)), \
+		BREAKS(LONG, SET(HOST_IA32_PAT, UINT64_C(3) << (8 * (byte))),                      \
+			EXIT_WITH(LOAD_PAT)),                                                      \
 		EACH(LONG, OR(HOST_IA32_PAT, UINT64_C(0xf8) << (8 * (byte))), EXIT_WITH(LOAD_PAT))
-CHECK_TEST(host_pat, NEEDS_ALSO(&need_VM_EXIT_LOAD_PAT),
-	PAT_BREAKS(0), PAT_BREAKS(1), PAT_BREAKS(2), PAT_BREAKS(3), PAT_BREAKS(4), PAT_BREAKS(5),
-	PAT_BREAKS(6), PAT_BREAKS(7),
+CHECK_TEST(host_pat, NEEDS_ALSO(&need_VM_EXIT_LOAD_PAT), PAT_BREAKS(0), PAT_BREAKS(1),
+	PAT_BREAKS(2), PAT_BREAKS(3), PAT_BREAKS(4), PAT_BREAKS(5), PAT_BREAKS(6), PAT_BREAKS(7),
 	HOLDS(LONG, SET(HOST_IA32_PAT, UINT64_C(0x0001040506070006)), EXIT_WITH(LOAD_PAT)),
 	HOLDS(LONG, SET(HOST_IA32_PAT, BITS(63, 0))))
 /* SCE, LME, LMA and NXE are defined; NXE is tried by the state as it is. */
@@ -95,8 +96,7 @@ CHECK_TEST(host_s_cet_suppress, NEEDS_ALSO(&need_VM_EXIT_LOAD_CET_STATE),
 	HOLDS(LONG, SET(HOST_IA32_S_CET, BIT(10)), CET),
 	HOLDS(LONG, SET(HOST_IA32_S_CET, BITS(11, 10))))
 CHECK_TEST(host_ssp_aligned, NEEDS_ALSO(&need_VM_EXIT_LOAD_CET_STATE),
-	EACH(LONG, OR(HOST_SSP, BITS(1, 0)), CET),
-	HOLDS(LONG, SET(HOST_SSP, 4), CET),
+	EACH(LONG, OR(HOST_SSP, BITS(1, 0)), CET), HOLDS(LONG, SET(HOST_SSP, 4), CET),
 	HOLDS(LONG, SET(HOST_SSP, 1)))
 
 /* ---- Segments ---- */
@@ -115,11 +115,9 @@ CHECK_TEST(host_es_rpl_ti, NEEDS_ALSO(), SELECTOR(ES))
 CHECK_TEST(host_fs_rpl_ti, NEEDS_ALSO(), SELECTOR(FS))
 CHECK_TEST(host_gs_rpl_ti, NEEDS_ALSO(), SELECTOR(GS))
 CHECK_TEST(host_tr_rpl_ti, NEEDS_ALSO(), SELECTOR(TR))
-CHECK_TEST(host_cs_null, NEEDS_ALSO(),
-	BREAKS(LONG, SET(HOST_CS_SELECTOR, 0)),
+CHECK_TEST(host_cs_null, NEEDS_ALSO(), BREAKS(LONG, SET(HOST_CS_SELECTOR, 0)),
 	HOLDS(LONG, SET(HOST_CS_SELECTOR, 8)))
-CHECK_TEST(host_tr_null, NEEDS_ALSO(),
-	BREAKS(LONG, SET(HOST_TR_SELECTOR, 0)),
+CHECK_TEST(host_tr_null, NEEDS_ALSO(), BREAKS(LONG, SET(HOST_TR_SELECTOR, 0)),
 	HOLDS(LONG, SET(HOST_TR_SELECTOR, 8)),
 	HOLDS(LONG, SET(HOST_DS_SELECTOR, 0), SET(HOST_ES_SELECTOR, 0), SET(HOST_FS_SELECTOR, 0),
 		SET(HOST_GS_SELECTOR, 0)))

@@ -9,7 +9,7 @@
 #define LDT_LIMIT    0x27
 #define LDT_RIGHTS   (2 | ACCESS_RIGHTS_P)
 #define VTPR_OFFSET  0x80 /* "Virtual APIC State" */
-#define VTPR	     0x50
+#define VTPR         0x50
 
 GUEST_CODE64(check_vmcall, "vmcall; 1: jmp 1b");
 
@@ -42,7 +42,7 @@ bool check_start_available(enum check_start start)
 	if (start == CHECK_TPR)
 		return vmx_may_set(CONTROL_WORD_PROC, PROC_TPR_SHADOW);
 	return (!starts[start].unrestricted || unrestricted_guest_available()) &&
-		(!starts[start].ept || ept_available());
+	       (!starts[start].ept || ept_available());
 }
 
 /* "Guest Page-Directory-Pointer-Table Entries": with EPT they are fields. */

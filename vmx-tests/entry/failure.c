@@ -1,5 +1,6 @@
-/* VM entries that fail: in which order the checks are made, what is left in the fields, and what a failure does to the host
-   (Intel SDM, "VM Entries", "VM-Entry Failures During or After Loading Guest State"). The single rules are check_*.c's. */
+/* VM entries that fail: in which order the checks are made, what is left in the fields, and what a
+   failure does to the host (Intel SDM, "VM Entries", "VM-Entry Failures During or After Loading
+   Guest State"). The single rules are check_*.c's. */
 #define TEST_FOLDER "entry/"
 #include "vmx-tests/entry/check.h"
 
@@ -24,8 +25,9 @@ static void break_guest(void)
 
 /* ---- Order ---- */
 
-TEST(failure, control_before_guest, "SDM VM Entries", "the controls are checked before the guest state",
-	FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS), .covers = "error:ENTRY_CONTROLS")
+TEST(failure, control_before_guest, "SDM VM Entries",
+	"the controls are checked before the guest state", FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS),
+	.covers = "error:ENTRY_CONTROLS")
 {
 	check_begin(CHECK_LONG);
 	break_control();
@@ -33,8 +35,9 @@ TEST(failure, control_before_guest, "SDM VM Entries", "the controls are checked 
 	return guest_enter();
 }
 
-TEST(failure, host_before_guest, "SDM VM Entries", "the host state is checked before the guest state",
-	FAIL_VALID(VMX_ERROR_ENTRY_HOST_STATE), .covers = "error:ENTRY_HOST_STATE")
+TEST(failure, host_before_guest, "SDM VM Entries",
+	"the host state is checked before the guest state", FAIL_VALID(VMX_ERROR_ENTRY_HOST_STATE),
+	.covers = "error:ENTRY_HOST_STATE")
 {
 	check_begin(CHECK_LONG);
 	break_host();
@@ -51,12 +54,14 @@ TEST(failure, control_and_host, "SDM Checks on VMX Controls and Host-State Area"
 	break_control();
 	break_host();
 	result = guest_enter();
-	CHECK(result == FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS) || result == FAIL_VALID(VMX_ERROR_ENTRY_HOST_STATE));
+	CHECK(result == FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS) ||
+		result == FAIL_VALID(VMX_ERROR_ENTRY_HOST_STATE));
 	CHECK_EQUAL(field_read(VMCS_VM_INSTRUCTION_ERROR), outcome_value(result));
 	return OK;
 }
 
-TEST(failure, launch_state_before_checks, "SDM VMLAUNCH/VMRESUME", "the launch state is checked before the controls",
+TEST(failure, launch_state_before_checks, "SDM VMLAUNCH/VMRESUME",
+	"the launch state is checked before the controls",
 	FAIL_VALID(VMX_ERROR_VMRESUME_NOT_LAUNCHED), .covers = "error:VMRESUME_NOT_LAUNCHED")
 {
 	check_begin(CHECK_LONG);
@@ -64,9 +69,9 @@ TEST(failure, launch_state_before_checks, "SDM VMLAUNCH/VMRESUME", "the launch s
 	return guest_resume();
 }
 
-TEST(failure, launched_before_checks, "SDM VMLAUNCH/VMRESUME", "the launch state is checked before the controls",
-	FAIL_VALID(VMX_ERROR_VMLAUNCH_NOT_CLEAR), .covers = "error:VMLAUNCH_NOT_CLEAR",
-	.needs = NEEDS(&need_preemption_timer))
+TEST(failure, launched_before_checks, "SDM VMLAUNCH/VMRESUME",
+	"the launch state is checked before the controls", FAIL_VALID(VMX_ERROR_VMLAUNCH_NOT_CLEAR),
+	.covers = "error:VMLAUNCH_NOT_CLEAR", .needs = NEEDS(&need_preemption_timer))
 {
 	check_begin(CHECK_LONG);
 	CHECK_EQUAL(guest_launch(), EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED));
@@ -92,8 +97,9 @@ static outcome enter_after_mov_ss(bool launch)
 	return vmx_outcome(flags);
 }
 
-TEST(failure, vmlaunch_after_mov_ss, "SDM VMLAUNCH/VMRESUME", "VMLAUNCH fails while events are blocked by MOV SS",
-	FAIL_VALID(VMX_ERROR_ENTRY_MOV_SS), .covers = "error:ENTRY_MOV_SS insn:VMLAUNCH")
+TEST(failure, vmlaunch_after_mov_ss, "SDM VMLAUNCH/VMRESUME",
+	"VMLAUNCH fails while events are blocked by MOV SS", FAIL_VALID(VMX_ERROR_ENTRY_MOV_SS),
+	.covers = "error:ENTRY_MOV_SS insn:VMLAUNCH")
 {
 	check_begin(CHECK_LONG);
 	return enter_after_mov_ss(true);
@@ -112,7 +118,8 @@ TEST(failure, vmresume_after_mov_ss, "SDM VMLAUNCH/VMRESUME",
 GUEST_CODE64(failure_cpuid, "cpuid; 1: jmp 1b");
 
 TEST(failure, information, TITLE_LATE,
-	"but for exit reason and qualification a late failure leaves the VM-exit information fields as they were",
+	"but for exit reason and qualification a late failure leaves the VM-exit information "
+	"fields as they were",
 	REFUSED_GUEST)
 {
 	unsigned int i;
@@ -125,15 +132,17 @@ TEST(failure, information, TITLE_LATE,
 	result = guest_enter();
 	state_read_fields(&state_after);
 	for (i = 0; i < VMCS_FIELDS; i++)
-		if (vmcs_fields[i].area == AREA_READONLY && i != FIELD_EXIT_REASON && i != FIELD_EXIT_QUALIFICATION &&
+		if (vmcs_fields[i].area == AREA_READONLY && i != FIELD_EXIT_REASON &&
+			i != FIELD_EXIT_QUALIFICATION &&
 			state_before.field[i] != state_after.field[i])
-			return test_mismatch(__LINE__, "%s changed from %#lx to %#lx", vmcs_fields[i].name,
-				state_before.field[i], state_after.field[i]);
+			return test_mismatch(__LINE__, "%s changed from %#lx to %#lx",
+				vmcs_fields[i].name, state_before.field[i], state_after.field[i]);
 	return result;
 }
 
 TEST(failure, vmfail_writes_the_error_only, "SDM VM Instruction Error Numbers",
-	"VMfailValid writes the VM-instruction error and no other field", FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS),
+	"VMfailValid writes the VM-instruction error and no other field",
+	FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS),
 	VALUES({ VMCS_VM_INSTRUCTION_ERROR, VMX_ERROR_ENTRY_CONTROLS }))
 {
 	int different;
@@ -152,8 +161,10 @@ TEST(failure, vmfail_writes_the_error_only, "SDM VM Instruction Error Numbers",
 
 static const uint64_t nmi = INTERRUPTION_VALID | (INTERRUPTION_NMI << 8) | VECTOR_NMI;
 
-TEST(failure, event_stays_valid, TITLE_LATE, "a late failure leaves the valid bit of the event to be injected", REFUSED_GUEST,
-	VALUES({ VMCS_ENTRY_INTERRUPTION_INFORMATION, INTERRUPTION_VALID | (INTERRUPTION_NMI << 8) | VECTOR_NMI }))
+TEST(failure, event_stays_valid, TITLE_LATE,
+	"a late failure leaves the valid bit of the event to be injected", REFUSED_GUEST,
+	VALUES({ VMCS_ENTRY_INTERRUPTION_INFORMATION,
+		INTERRUPTION_VALID | (INTERRUPTION_NMI << 8) | VECTOR_NMI }))
 {
 	check_begin(CHECK_LONG);
 	break_guest();
@@ -161,9 +172,11 @@ TEST(failure, event_stays_valid, TITLE_LATE, "a late failure leaves the valid bi
 	return guest_enter();
 }
 
-TEST(failure, vmfail_event_stays_valid, "SDM VM Entries", "VMfailValid leaves the valid bit of the event to be injected",
+TEST(failure, vmfail_event_stays_valid, "SDM VM Entries",
+	"VMfailValid leaves the valid bit of the event to be injected",
 	FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS),
-	VALUES({ VMCS_ENTRY_INTERRUPTION_INFORMATION, INTERRUPTION_VALID | (INTERRUPTION_NMI << 8) | VECTOR_NMI }))
+	VALUES({ VMCS_ENTRY_INTERRUPTION_INFORMATION,
+		INTERRUPTION_VALID | (INTERRUPTION_NMI << 8) | VECTOR_NMI }))
 {
 	check_begin(CHECK_LONG);
 	break_control();
@@ -173,7 +186,8 @@ TEST(failure, vmfail_event_stays_valid, "SDM VM Entries", "VMfailValid leaves th
 
 /* ---- The launch state ---- */
 
-TEST(failure, stays_clear, "SDM VMLAUNCH/VMRESUME", "a launch that fails in the guest-state checks leaves the launch state clear",
+TEST(failure, stays_clear, "SDM VMLAUNCH/VMRESUME",
+	"a launch that fails in the guest-state checks leaves the launch state clear",
 	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED), .needs = NEEDS(&need_preemption_timer))
 {
 	check_begin(CHECK_LONG);
@@ -197,25 +211,29 @@ static outcome resume_after_failure(void (*break_it)(void), outcome failure)
 	return guest_resume();
 }
 
-TEST(failure, stays_launched_control, "SDM VMLAUNCH/VMRESUME", "a failed VMRESUME leaves the launch state launched",
+TEST(failure, stays_launched_control, "SDM VMLAUNCH/VMRESUME",
+	"a failed VMRESUME leaves the launch state launched",
 	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED), .needs = NEEDS(&need_preemption_timer))
 {
 	return resume_after_failure(break_control, FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS));
 }
 
-TEST(failure, stays_launched_host, "SDM VMLAUNCH/VMRESUME", "a failed VMRESUME leaves the launch state launched",
+TEST(failure, stays_launched_host, "SDM VMLAUNCH/VMRESUME",
+	"a failed VMRESUME leaves the launch state launched",
 	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED), .needs = NEEDS(&need_preemption_timer))
 {
 	return resume_after_failure(break_host, FAIL_VALID(VMX_ERROR_ENTRY_HOST_STATE));
 }
 
-TEST(failure, stays_launched_guest, "SDM VMLAUNCH/VMRESUME", "a failed VMRESUME leaves the launch state launched",
+TEST(failure, stays_launched_guest, "SDM VMLAUNCH/VMRESUME",
+	"a failed VMRESUME leaves the launch state launched",
 	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED), .needs = NEEDS(&need_preemption_timer))
 {
 	return resume_after_failure(break_guest, REFUSED_GUEST);
 }
 
-TEST(failure, current_vmcs, "SDM VMLAUNCH/VMRESUME", "a failed entry leaves the current VMCS current", REFUSED_GUEST)
+TEST(failure, current_vmcs, "SDM VMLAUNCH/VMRESUME",
+	"a failed entry leaves the current VMCS current", REFUSED_GUEST)
 {
 	uint64_t before, after;
 	outcome result;
@@ -233,7 +251,8 @@ TEST(failure, current_vmcs, "SDM VMLAUNCH/VMRESUME", "a failed entry leaves the 
 
 #define SYSENTER_EIP UINT64_C(0x12345000)
 
-/* Enters with another SYSENTER_EIP in the host-state area than the host has; checks what it has then. */
+/* Enters with another SYSENTER_EIP in the host-state area than the host has; checks what it has
+ * then. */
 static outcome enter_and_compare_host(uint64_t expected)
 {
 	uint64_t held = rdmsr(MSR_IA32_SYSENTER_EIP), now;
@@ -247,7 +266,8 @@ static outcome enter_and_compare_host(uint64_t expected)
 	return result;
 }
 
-TEST(failure, loads_host_state, TITLE_LATE, "a late failure loads the host state, as a VM exit does", REFUSED_GUEST,
+TEST(failure, loads_host_state, TITLE_LATE,
+	"a late failure loads the host state, as a VM exit does", REFUSED_GUEST,
 	.covers = "exit:ENTRY_FAILURE_GUEST_STATE")
 {
 	check_begin(CHECK_LONG);
@@ -269,7 +289,9 @@ static struct vmx_msr_entry *msr_area(unsigned int page)
 }
 
 TEST(failure, msr_areas, TITLE_LATE,
-	"a late failure loads MSRs from the VM-exit MSR-load area, and stores none into the VM-exit MSR-store area", REFUSED_GUEST)
+	"a late failure loads MSRs from the VM-exit MSR-load area, and stores none into the "
+	"VM-exit MSR-store area",
+	REFUSED_GUEST)
 {
 	uint64_t held = rdmsr(MSR_IA32_CSTAR), now, stored;
 	outcome result;
@@ -291,8 +313,8 @@ TEST(failure, msr_areas, TITLE_LATE,
 	return result;
 }
 
-TEST(failure, late_again_and_again, TITLE_LATE, "a late failure can be mended and entered", EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED),
-	.needs = NEEDS(&need_preemption_timer))
+TEST(failure, late_again_and_again, TITLE_LATE, "a late failure can be mended and entered",
+	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED), .needs = NEEDS(&need_preemption_timer))
 {
 	unsigned int i;
 

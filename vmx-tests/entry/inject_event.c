@@ -1,15 +1,16 @@
-/* Guests that an event is injected into, in every mode, and the frame that its delivery leaves on the stack (Intel
-   SDM, "Interrupt and Exception Handling"). What is tested with it is inject.c's. */
+/* Guests that an event is injected into, in every mode, and the frame that its delivery leaves on
+   the stack (Intel SDM, "Interrupt and Exception Handling"). What is tested with it is inject.c's.
+ */
 #include "vmx-tests/entry/inject.h"
 
 #include "runtime/string.h"
 #include "vmx-tests/guest_tables.h"
 
-#define UD2_BYTES     2
-#define GATE_32	      (UINT64_C(0x8e) << 40) /* present, 32-bit or 64-bit interrupt gate, DPL 0 */
-#define GATE_DPL_3    (UINT64_C(0x60) << 40)
-#define TSS_SS0	      8 /* byte offset in a 32-bit TSS */
-#define FRAME_MAX     11
+#define UD2_BYTES  2
+#define GATE_32    (UINT64_C(0x8e) << 40) /* present, 32-bit or 64-bit interrupt gate, DPL 0 */
+#define GATE_DPL_3 (UINT64_C(0x60) << 40)
+#define TSS_SS0    8 /* byte offset in a 32-bit TSS */
+#define FRAME_MAX  11
 
 GUEST_CODE64(inject_code, "ud2; vmcall; 1: jmp 1b");
 
@@ -22,13 +23,14 @@ static bool is_long(enum guest_mode mode)
 
 static bool changes_stack(enum guest_mode mode)
 {
-	return mode == GUEST_64BIT_USER || mode == GUEST_COMPATIBILITY_USER || mode == GUEST_VIRTUAL_8086;
+	return mode == GUEST_64BIT_USER || mode == GUEST_COMPATIBILITY_USER ||
+	       mode == GUEST_VIRTUAL_8086;
 }
 
 uint64_t inject_information(const struct inject_event *event)
 {
 	return INTERRUPTION_VALID | FIELD_PUT(event->type, INTERRUPTION_TYPE) |
-		(event->has_error ? INTERRUPTION_HAS_ERROR : 0) | event->vector;
+	       (event->has_error ? INTERRUPTION_HAS_ERROR : 0) | event->vector;
 }
 
 static void write_gate(enum guest_mode mode, uint8_t vector)
@@ -45,7 +47,7 @@ static void write_gate(enum guest_mode mode, uint8_t vector)
 		return;
 	}
 	guest_idt[vector] = (handler & BITS(15, 0)) | GUEST_SELECTOR_CODE32 << 16 | GATE_32 |
-		(handler & BITS(31, 16)) << 32;
+			    (handler & BITS(31, 16)) << 32;
 }
 
 /* A 32-bit TSS has the stack's segment where a 64-bit one has the address's high half. */
@@ -92,10 +94,12 @@ static struct registers read_registers(void)
 
 static bool is_software(const struct inject_event *event)
 {
-	return event->type >= INTERRUPTION_SOFTWARE && event->type <= INTERRUPTION_SOFTWARE_EXCEPTION;
+	return event->type >= INTERRUPTION_SOFTWARE &&
+	       event->type <= INTERRUPTION_SOFTWARE_EXCEPTION;
 }
 
-/* What delivery pushes, the last first. "VM-Entry Instruction Length": software events return behind the instruction. */
+/* What delivery pushes, the last first. "VM-Entry Instruction Length": software events return
+ * behind the instruction. */
 static unsigned int expect_frame(enum guest_mode mode, const struct inject_event *event,
 	const struct registers *before, uint64_t frame[FRAME_MAX])
 {
@@ -123,7 +127,9 @@ static uint64_t read_stack(enum width width, unsigned int slot)
 
 	if (!(field_read(VMCS_GUEST_SS_ACCESS_RIGHTS) & ACCESS_RIGHTS_DB) && width != WIDTH_8)
 		rsp &= BITS(15, 0);
-	memcpy(&value, (const void *)(uintptr_t)(field_read(VMCS_GUEST_SS_BASE) + rsp + slot * bytes), bytes);
+	memcpy(&value,
+		(const void *)(uintptr_t)(field_read(VMCS_GUEST_SS_BASE) + rsp + slot * bytes),
+		bytes);
 	return test_observe(value);
 }
 
@@ -134,11 +140,14 @@ static enum width frame_width(enum guest_mode mode)
 	return is_long(mode) ? WIDTH_8 : WIDTH_4;
 }
 
-/* RF in the image depends on the event ("Instruction-Breakpoint Exception Condition") and is left out. */
-static outcome check_frame(enum guest_mode mode, const struct inject_event *event, const struct registers *before)
+/* RF in the image depends on the event ("Instruction-Breakpoint Exception Condition") and is left
+ * out. */
+static outcome check_frame(
+	enum guest_mode mode, const struct inject_event *event, const struct registers *before)
 {
 	enum width width = frame_width(mode);
-	uint64_t frame[FRAME_MAX], mask = width == WIDTH_8 ? BITS(63, 0) : BITS((16u << width) - 1, 0);
+	uint64_t frame[FRAME_MAX],
+		mask = width == WIDTH_8 ? BITS(63, 0) : BITS((16u << width) - 1, 0);
 	unsigned int count = expect_frame(mode, event, before, frame), i;
 	unsigned int flags = event->has_error ? 3 : 2;
 
@@ -151,7 +160,8 @@ static outcome check_frame(enum guest_mode mode, const struct inject_event *even
 		if (i == flags)
 			actual &= ~RFLAGS_RF;
 		if ((actual & mask) != (wanted & mask))
-			return test_mismatch(__LINE__, "word %u of the frame is %#lx, not %#lx", i, actual, wanted & mask);
+			return test_mismatch(__LINE__, "word %u of the frame is %#lx, not %#lx", i,
+				actual, wanted & mask);
 	}
 	return OK;
 }

@@ -1,15 +1,16 @@
-/* Faults on the way of an injected event: the exit and its IDT-vectoring information (Intel SDM, "Information for VM Exits
-   That Occur During Event Delivery"), privilege of gates, pending MTF exits. Delivery that succeeds is inject.c's. */
+/* Faults on the way of an injected event: the exit and its IDT-vectoring information (Intel SDM,
+   "Information for VM Exits That Occur During Event Delivery"), privilege of gates, pending MTF
+   exits. Delivery that succeeds is inject.c's. */
 #define TEST_FOLDER "entry/"
 #include "vmx-tests/entry/inject.h"
 #include "vmx-tests/needs.h"
 
-#define TITLE	    "SDM Information for VM Exits That Occur During Event Delivery"
+#define TITLE        "SDM Information for VM Exits That Occur During Event Delivery"
 #define TITLE_VECTOR "SDM Vectored-Event Injection"
-#define CODE_IDT    BIT(1) /* of an error code: the index is one of the IDT */
-#define CODE_EXT    BIT(0) /* ...: the event was none of the program's */
-#define GATE_P	    (UINT64_C(0x80) << 40)
-#define ABSENT	    UINT64_C(0x400000000) /* no page of the guest's is there */
+#define CODE_IDT     BIT(1) /* of an error code: the index is one of the IDT */
+#define CODE_EXT     BIT(0) /* ...: the event was none of the program's */
+#define GATE_P       (UINT64_C(0x80) << 40)
+#define ABSENT       UINT64_C(0x400000000) /* no page of the guest's is there */
 
 struct fault_row {
 	struct test_row row;
@@ -50,12 +51,18 @@ static outcome run_faulting(const struct inject_event *event)
 /* ---- The gate ---- */
 
 #define NO_GATE(name, type, vector, has_error, error, length, ext)                                 \
-	{ { name, OUTCOME(OUTCOME_FAULT, VECTOR_GP, (vector) * 8 | CODE_IDT | (ext)) },            \
-		{ INTERRUPTION_##type, vector, has_error, error, length } }
+	{                                                                                          \
+		{ name, OUTCOME(OUTCOME_FAULT, VECTOR_GP, (vector)*8 | CODE_IDT | (ext)) },        \
+		{                                                                                  \
+			INTERRUPTION_##type, vector, has_error, error, length                      \
+		}                                                                                  \
+	}
 static const struct fault_row no_gate[] = { EVENT_ROWS(NO_GATE) };
 
 SWEEP(inject_fault, no_gate, TITLE,
-	"a descriptor that is no gate: #GP with the vector's error code, and the event as IDT-vectoring information", no_gate)
+	"a descriptor that is no gate: #GP with the vector's error code, and the event as "
+	"IDT-vectoring information",
+	no_gate)
 {
 	const struct fault_row *row = TEST_ROW(struct fault_row);
 
@@ -65,11 +72,16 @@ SWEEP(inject_fault, no_gate, TITLE,
 }
 
 #define NOT_PRESENT(name, type, vector, has_error, error, length, ext)                             \
-	{ { name, OUTCOME(OUTCOME_FAULT, VECTOR_NP, (vector) * 8 | CODE_IDT | (ext)) },            \
-		{ INTERRUPTION_##type, vector, has_error, error, length } }
+	{                                                                                          \
+		{ name, OUTCOME(OUTCOME_FAULT, VECTOR_NP, (vector)*8 | CODE_IDT | (ext)) },        \
+		{                                                                                  \
+			INTERRUPTION_##type, vector, has_error, error, length                      \
+		}                                                                                  \
+	}
 static const struct fault_row not_present[] = { EVENT_ROWS(NOT_PRESENT) };
 
-SWEEP(inject_fault, not_present, TITLE, "a gate that is not present: #NP with the vector's error code", not_present)
+SWEEP(inject_fault, not_present, TITLE,
+	"a gate that is not present: #NP with the vector's error code", not_present)
 {
 	const struct fault_row *row = TEST_ROW(struct fault_row);
 
@@ -79,7 +91,8 @@ SWEEP(inject_fault, not_present, TITLE, "a gate that is not present: #NP with th
 	return run_faulting(&row->event);
 }
 
-SWEEP(inject_fault, beyond_limit, TITLE, "a vector beyond the IDT's limit: #GP with the vector's error code", no_gate)
+SWEEP(inject_fault, beyond_limit, TITLE,
+	"a vector beyond the IDT's limit: #GP with the vector's error code", no_gate)
 {
 	const struct fault_row *row = TEST_ROW(struct fault_row);
 
@@ -89,10 +102,16 @@ SWEEP(inject_fault, beyond_limit, TITLE, "a vector beyond the IDT's limit: #GP w
 }
 
 #define PAGE_FAULT(name, type, vector, has_error, error, length, ext)                              \
-	{ { name, FAULT(PF) }, { INTERRUPTION_##type, vector, has_error, error, length } }
+	{                                                                                          \
+		{ name, FAULT(PF) },                                                               \
+		{                                                                                  \
+			INTERRUPTION_##type, vector, has_error, error, length                      \
+		}                                                                                  \
+	}
 static const struct fault_row page_fault[] = { EVENT_ROWS(PAGE_FAULT) };
 
-SWEEP(inject_fault, page_fault, TITLE, "an IDT in a page that is absent: #PF, its address as qualification", page_fault)
+SWEEP(inject_fault, page_fault, TITLE,
+	"an IDT in a page that is absent: #PF, its address as qualification", page_fault)
 {
 	const struct fault_row *row = TEST_ROW(struct fault_row);
 	outcome result;
@@ -107,7 +126,8 @@ SWEEP(inject_fault, page_fault, TITLE, "an IDT in a page that is absent: #PF, it
 
 /* ---- The stack ---- */
 
-TEST(inject_fault, stack, TITLE, "a stack that is not canonical: #SS, the event as IDT-vectoring information",
+TEST(inject_fault, stack, TITLE,
+	"a stack that is not canonical: #SS, the event as IDT-vectoring information",
 	OUTCOME(OUTCOME_FAULT, VECTOR_SS, CODE_EXT))
 {
 	struct inject_event event = { INTERRUPTION_EXTERNAL, 48, false, 0, 0 };
@@ -120,7 +140,8 @@ TEST(inject_fault, stack, TITLE, "a stack that is not canonical: #SS, the event 
 /* ---- More than one fault: the exception bitmap decides about each as it arises ---- */
 
 TEST(inject_fault, double_fault, TITLE,
-	"#GP on the way of #GP, with no exit for #GP: #DF; the event is IDT-vectoring information", FAULT(DF))
+	"#GP on the way of #GP, with no exit for #GP: #DF; the event is IDT-vectoring information",
+	FAULT(DF))
 {
 	struct inject_event event = { INTERRUPTION_HARDWARE_EXCEPTION, VECTOR_GP, true, 0, 0 };
 
@@ -130,7 +151,8 @@ TEST(inject_fault, double_fault, TITLE,
 	return guest_run(NULL);
 }
 
-TEST(inject_fault, triple_fault, "SDM VM Exits", "#GP on the way of #DF, with no exit for either: triple fault",
+TEST(inject_fault, triple_fault, "SDM VM Exits",
+	"#GP on the way of #DF, with no exit for either: triple fault",
 	EXIT(EXIT_REASON_TRIPLE_FAULT), .covers = "exit:TRIPLE_FAULT")
 {
 	struct inject_event event = { INTERRUPTION_HARDWARE_EXCEPTION, VECTOR_DF, true, 0, 0 };
@@ -142,8 +164,8 @@ TEST(inject_fault, triple_fault, "SDM VM Exits", "#GP on the way of #DF, with no
 }
 
 TEST(inject_fault, second_delivery, TITLE,
-	"#NP on the way of an interrupt is delivered when its bit in the bitmap is 0", EXIT(EXIT_REASON_VMCALL),
-	VALUES({ VMCS_IDT_VECTORING_INFORMATION, 0 }))
+	"#NP on the way of an interrupt is delivered when its bit in the bitmap is 0",
+	EXIT(EXIT_REASON_VMCALL), VALUES({ VMCS_IDT_VECTORING_INFORMATION, 0 }))
 {
 	struct inject_event event = { INTERRUPTION_EXTERNAL, 48, false, 0, 0 };
 
@@ -158,21 +180,29 @@ TEST(inject_fault, second_delivery, TITLE,
 /* ---- Privilege: a gate with DPL 0, at CPL 3 ---- */
 
 #define PRIVILEGE(name, expected, type, vector, has_error, error, length)                          \
-	{ { name, expected }, { INTERRUPTION_##type, vector, has_error, error, length } }
+	{                                                                                          \
+		{ name, expected },                                                                \
+		{                                                                                  \
+			INTERRUPTION_##type, vector, has_error, error, length                      \
+		}                                                                                  \
+	}
 static const struct fault_row privilege[] = {
 	PRIVILEGE("external interrupt", EXIT(EXIT_REASON_VMCALL), EXTERNAL, 48, false, 0, 0),
 	PRIVILEGE("NMI", EXIT(EXIT_REASON_VMCALL), NMI, VECTOR_NMI, false, 0, 0),
 	PRIVILEGE("#GP", EXIT(EXIT_REASON_VMCALL), HARDWARE_EXCEPTION, VECTOR_GP, true, 0, 0),
-	PRIVILEGE("INT1", EXIT(EXIT_REASON_VMCALL), PRIVILEGED_SOFTWARE_EXCEPTION, VECTOR_DB, false, 0, 1),
-	PRIVILEGE("software interrupt", OUTCOME(OUTCOME_FAULT, VECTOR_GP, 64 * 8 | CODE_IDT), SOFTWARE, 64, false, 0, 2),
-	PRIVILEGE("INT3", OUTCOME(OUTCOME_FAULT, VECTOR_GP, VECTOR_BP * 8 | CODE_IDT), SOFTWARE_EXCEPTION, VECTOR_BP,
-		false, 0, 1),
-	PRIVILEGE("INTO", OUTCOME(OUTCOME_FAULT, VECTOR_GP, VECTOR_OF * 8 | CODE_IDT), SOFTWARE_EXCEPTION, VECTOR_OF,
-		false, 0, 1),
+	PRIVILEGE("INT1", EXIT(EXIT_REASON_VMCALL), PRIVILEGED_SOFTWARE_EXCEPTION, VECTOR_DB, false,
+		0, 1),
+	PRIVILEGE("software interrupt", OUTCOME(OUTCOME_FAULT, VECTOR_GP, 64 * 8 | CODE_IDT),
+		SOFTWARE, 64, false, 0, 2),
+	PRIVILEGE("INT3", OUTCOME(OUTCOME_FAULT, VECTOR_GP, VECTOR_BP * 8 | CODE_IDT),
+		SOFTWARE_EXCEPTION, VECTOR_BP, false, 0, 1),
+	PRIVILEGE("INTO", OUTCOME(OUTCOME_FAULT, VECTOR_GP, VECTOR_OF * 8 | CODE_IDT),
+		SOFTWARE_EXCEPTION, VECTOR_OF, false, 0, 1),
 };
 
 SWEEP(inject_fault, gate_privilege, TITLE_VECTOR,
-	"a gate's DPL counts for software interrupts, INT3 and INTO; other events use any gate", privilege)
+	"a gate's DPL counts for software interrupts, INT3 and INTO; other events use any gate",
+	privilege)
 {
 	const struct fault_row *row = TEST_ROW(struct fault_row);
 
@@ -198,22 +228,25 @@ static outcome inject_mtf(uint64_t activity)
 }
 
 TEST(inject_fault, pending_mtf, "SDM Injection of Pending MTF VM Exits",
-	"an event of type 7 and vector 0 makes an MTF exit before the guest's first instruction, MTF control or not",
+	"an event of type 7 and vector 0 makes an MTF exit before the guest's first instruction, "
+	"MTF control or not",
 	EXIT(EXIT_REASON_MONITOR_TRAP_FLAG), .needs = NEEDS(&need_PROC_MONITOR_TRAP_FLAG),
 	.covers = "exit:MONITOR_TRAP_FLAG control:PROC_MONITOR_TRAP_FLAG")
 {
 	return inject_mtf(ACTIVITY_ACTIVE);
 }
 
-TEST(inject_fault, pending_mtf_hlt, "SDM Injection of Pending MTF VM Exits", "a pending MTF exit wakes a halted guest",
-	EXIT(EXIT_REASON_MONITOR_TRAP_FLAG), .needs = NEEDS(&need_PROC_MONITOR_TRAP_FLAG, &need_activity_hlt),
+TEST(inject_fault, pending_mtf_hlt, "SDM Injection of Pending MTF VM Exits",
+	"a pending MTF exit wakes a halted guest", EXIT(EXIT_REASON_MONITOR_TRAP_FLAG),
+	.needs = NEEDS(&need_PROC_MONITOR_TRAP_FLAG, &need_activity_hlt),
 	.covers = "exit:MONITOR_TRAP_FLAG")
 {
 	return inject_mtf(ACTIVITY_HLT);
 }
 
 TEST(inject_fault, mtf_after_event, "SDM Monitor Trap Flag",
-	"with the monitor trap flag an injected event is delivered, then the exit comes before the handler's first instruction",
+	"with the monitor trap flag an injected event is delivered, then the exit comes before the "
+	"handler's first instruction",
 	EXIT(EXIT_REASON_MONITOR_TRAP_FLAG), .needs = NEEDS(&need_PROC_MONITOR_TRAP_FLAG),
 	.covers = "exit:MONITOR_TRAP_FLAG control:PROC_MONITOR_TRAP_FLAG")
 {

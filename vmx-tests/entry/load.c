@@ -1,5 +1,6 @@
-/* Loading of guest state: every field of the guest-state area is seen from inside the guest, or again at the exit
-   (Intel SDM, "Loading Guest State"). MSRs from the MSR-load area are msr_load.c's. */
+/* Loading of guest state: every field of the guest-state area is seen from inside the guest, or
+   again at the exit (Intel SDM, "Loading Guest State"). MSRs from the MSR-load area are
+   msr_load.c's. */
 #define TEST_FOLDER "entry/"
 #include "runtime/harness.h"
 #include "runtime/string.h"
@@ -9,9 +10,9 @@
 #include "vmx-tests/needs.h"
 
 #define TITLE_REGISTERS "SDM Loading Guest Control Registers, Debug Registers, and MSRs"
-#define TITLE_SEGMENTS	"SDM Loading Guest Segment Registers and Descriptor-Table Registers"
-#define TITLE_RIP	"SDM Loading Guest RIP, RSP, RFLAGS, and SSP"
-#define ADDRESS		UINT64_C(0x123456789000)
+#define TITLE_SEGMENTS  "SDM Loading Guest Segment Registers and Descriptor-Table Registers"
+#define TITLE_RIP       "SDM Loading Guest RIP, RSP, RFLAGS, and SSP"
+#define ADDRESS         UINT64_C(0x123456789000)
 
 /* ---- What the guest sees: registers by its own instructions ---- */
 
@@ -22,7 +23,8 @@ SEEN(cr4, "movq %cr4, %rax");
 SEEN(dr7, "movq %dr7, %rax");
 SEEN(rflags, "pushfq; popq %rax");
 SEEN(rsp, "movq %rsp, %rax");
-SEEN(selectors, "movl %es, %eax; movl %cs, %ecx; movl %ss, %edx; movl %ds, %ebx; movl %fs, %esi; movl %gs, %edi;"
+SEEN(selectors, "movl %es, %eax; movl %cs, %ecx; movl %ss, %edx; movl %ds, %ebx; movl %fs, %esi; "
+		"movl %gs, %edi;"
 		"sldt %r8d; str %r9d");
 SEEN(gdtr, "sgdt (%rdi)");
 SEEN(idtr, "sidt (%rdi)");
@@ -47,8 +49,8 @@ static outcome see(uint64_t expected)
 }
 
 /* The bits of CR0 and CR4 that are allowed to differ and do no harm. */
-TEST(load, cr0, TITLE_REGISTERS, "CR0 is loaded: each of TS, EM, MP, WP, AM", EXIT(EXIT_REASON_VMCALL),
-	.covers = "field:GUEST_CR0")
+TEST(load, cr0, TITLE_REGISTERS, "CR0 is loaded: each of TS, EM, MP, WP, AM",
+	EXIT(EXIT_REASON_VMCALL), .covers = "field:GUEST_CR0")
 {
 	static const uint64_t bits[] = { CR0_TS, CR0_EM, CR0_MP, CR0_WP, CR0_AM };
 	unsigned int i;
@@ -66,7 +68,8 @@ TEST(load, cr0, TITLE_REGISTERS, "CR0 is loaded: each of TS, EM, MP, WP, AM", EX
 }
 
 TEST(load, cr0_unmodified, TITLE_REGISTERS,
-	"VM entry never modifies CR0's ET, CD, NW and reserved bits 15:6, 17 and 28:19: the field's values are ignored",
+	"VM entry never modifies CR0's ET, CD, NW and reserved bits 15:6, 17 and 28:19: the "
+	"field's values are ignored",
 	EXIT(EXIT_REASON_VMCALL), .covers = "field:GUEST_CR0")
 {
 	uint64_t ignored = CR0_ET | CR0_CD | CR0_NW | BITS(15, 6) | BIT(17) | BITS(28, 19);
@@ -84,11 +87,14 @@ TEST(load, cr3, TITLE_REGISTERS, "CR3 is loaded, with its low bits", EXIT(EXIT_R
 	return see(vmx_address(guest_pml4) | PTE_PCD | PTE_PWT);
 }
 
-TEST(load, cr4, TITLE_REGISTERS, "CR4 is loaded: each bit that the CPU allows and 64-bit code can live with",
+TEST(load, cr4, TITLE_REGISTERS,
+	"CR4 is loaded: each bit that the CPU allows and 64-bit code can live with",
 	EXIT(EXIT_REASON_VMCALL), .covers = "field:GUEST_CR4")
 {
-	uint64_t bits = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
-		CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE, bit;
+	uint64_t bits = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE |
+			CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE |
+			CR4_PCIDE | CR4_OSXSAVE,
+		 bit;
 	outcome result = test->expected;
 
 	bits &= vmx_capability(MSR_IA32_VMX_CR4_FIXED1);
@@ -125,14 +131,16 @@ TEST(load, dr7, TITLE_REGISTERS, "with \"load debug controls\" DR7 is loaded; bi
 	return result;
 }
 
-TEST(load, dr7_fixed, TITLE_REGISTERS, "DR7's bits 15:14 and 12 are 0 after entry, whatever the field has",
+TEST(load, dr7_fixed, TITLE_REGISTERS,
+	"DR7's bits 15:14 and 12 are 0 after entry, whatever the field has",
 	EXIT(EXIT_REASON_VMCALL), .covers = "field:GUEST_DR7")
 {
 	return load_dr7(BITS(15, 14) | BIT(12), true, DR7_RESET);
 }
 
-TEST(load, dr7_not, TITLE_REGISTERS, "without \"load debug controls\" DR7 stays the host's", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_clear_VM_ENTRY_LOAD_DEBUG_CONTROLS), .covers = "control:VM_ENTRY_LOAD_DEBUG_CONTROLS")
+TEST(load, dr7_not, TITLE_REGISTERS, "without \"load debug controls\" DR7 stays the host's",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_clear_VM_ENTRY_LOAD_DEBUG_CONTROLS),
+	.covers = "control:VM_ENTRY_LOAD_DEBUG_CONTROLS")
 {
 	return load_dr7(BIT(9) | BIT(8), false, DR7_RESET);
 }
@@ -154,7 +162,10 @@ struct msr_row {
 	uint32_t field, msr;
 	uint64_t value;
 };
-#define MSR_ROW(name, value) { { #name, EXIT(EXIT_REASON_VMCALL) }, VMCS_GUEST_##name, MSR_##name, value }
+#define MSR_ROW(name, value)                                                                       \
+	{                                                                                          \
+		{ #name, EXIT(EXIT_REASON_VMCALL) }, VMCS_GUEST_##name, MSR_##name, value          \
+	}
 static const struct msr_row msrs[] = {
 	MSR_ROW(IA32_SYSENTER_CS, 0),
 	MSR_ROW(IA32_SYSENTER_CS, UINT32_MAX),
@@ -168,10 +179,12 @@ static const struct msr_row msrs[] = {
 	{ { "GS.base", EXIT(EXIT_REASON_VMCALL) }, VMCS_GUEST_GS_BASE, MSR_IA32_GS_BASE, ADDRESS },
 };
 
-SWEEP(load, msrs, TITLE_REGISTERS, "the SYSENTER MSRs and the bases of FS and GS are loaded always", msrs,
-	.needs = NEEDS(&need_PROC_MSR_BITMAPS),
-	.covers = "field:GUEST_IA32_SYSENTER_CS field:GUEST_IA32_SYSENTER_ESP field:GUEST_IA32_SYSENTER_EIP "
-		  "field:GUEST_FS_BASE field:GUEST_GS_BASE msr:IA32_SYSENTER_CS msr:IA32_SYSENTER_ESP "
+SWEEP(load, msrs, TITLE_REGISTERS, "the SYSENTER MSRs and the bases of FS and GS are loaded always",
+	msrs, .needs = NEEDS(&need_PROC_MSR_BITMAPS),
+	.covers = "field:GUEST_IA32_SYSENTER_CS field:GUEST_IA32_SYSENTER_ESP "
+		  "field:GUEST_IA32_SYSENTER_EIP "
+		  "field:GUEST_FS_BASE field:GUEST_GS_BASE msr:IA32_SYSENTER_CS "
+		  "msr:IA32_SYSENTER_ESP "
 		  "msr:IA32_SYSENTER_EIP msr:IA32_FS_BASE msr:IA32_GS_BASE")
 {
 	const struct msr_row *row = TEST_ROW(struct msr_row);
@@ -196,19 +209,21 @@ static outcome load_pat(bool load, uint64_t expected)
 
 #define NEEDS_PAT NEEDS(&need_PROC_MSR_BITMAPS, &need_VM_ENTRY_LOAD_PAT, &need_VM_EXIT_LOAD_PAT)
 
-TEST(load, pat, TITLE_REGISTERS, "with \"load IA32_PAT\" the MSR is loaded", EXIT(EXIT_REASON_VMCALL), .needs = NEEDS_PAT,
+TEST(load, pat, TITLE_REGISTERS, "with \"load IA32_PAT\" the MSR is loaded",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS_PAT,
 	.covers = "control:VM_ENTRY_LOAD_PAT field:GUEST_IA32_PAT msr:IA32_PAT")
 {
 	return load_pat(true, PAT_OTHER);
 }
 
-TEST(load, pat_not, TITLE_REGISTERS, "without \"load IA32_PAT\" the MSR stays the host's", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS_PAT, .covers = "control:VM_ENTRY_LOAD_PAT")
+TEST(load, pat_not, TITLE_REGISTERS, "without \"load IA32_PAT\" the MSR stays the host's",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS_PAT, .covers = "control:VM_ENTRY_LOAD_PAT")
 {
 	return load_pat(false, rdmsr(MSR_IA32_PAT));
 }
 
-/* LMA and LME come from the IA-32e mode guest control in any case; SCE and NXE only from the field. */
+/* LMA and LME come from the IA-32e mode guest control in any case; SCE and NXE only from the field.
+ */
 static outcome load_efer(bool load, uint64_t field, uint64_t expected)
 {
 	start(CODE(see_rdmsr));
@@ -222,20 +237,23 @@ static outcome load_efer(bool load, uint64_t field, uint64_t expected)
 
 #define NEEDS_EFER NEEDS(&need_PROC_MSR_BITMAPS, &need_VM_ENTRY_LOAD_EFER, &need_VM_EXIT_LOAD_EFER)
 
-TEST(load, efer, TITLE_REGISTERS, "with \"load IA32_EFER\" the MSR is loaded: NXE and SCE, each 0 and 1",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS_EFER, .covers = "control:VM_ENTRY_LOAD_EFER field:GUEST_IA32_EFER msr:IA32_EFER")
+TEST(load, efer, TITLE_REGISTERS,
+	"with \"load IA32_EFER\" the MSR is loaded: NXE and SCE, each 0 and 1",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS_EFER,
+	.covers = "control:VM_ENTRY_LOAD_EFER field:GUEST_IA32_EFER msr:IA32_EFER")
 {
 	static const uint64_t values[] = { 0, EFER_NXE, EFER_SCE, EFER_NXE | EFER_SCE };
 	unsigned int i;
 	outcome result = test->expected;
 
 	for (i = 0; i < ARRAY_SIZE(values) && result == test->expected; i++)
-		result = load_efer(true, EFER_LMA | EFER_LME | values[i], EFER_LMA | EFER_LME | values[i]);
+		result = load_efer(
+			true, EFER_LMA | EFER_LME | values[i], EFER_LMA | EFER_LME | values[i]);
 	return result;
 }
 
-TEST(load, efer_not, TITLE_REGISTERS, "without \"load IA32_EFER\" SCE and NXE stay the host's", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS_EFER, .covers = "control:VM_ENTRY_LOAD_EFER")
+TEST(load, efer_not, TITLE_REGISTERS, "without \"load IA32_EFER\" SCE and NXE stay the host's",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS_EFER, .covers = "control:VM_ENTRY_LOAD_EFER")
 {
 	return load_efer(false, 0, rdmsr(MSR_IA32_EFER));
 }
@@ -243,8 +261,10 @@ TEST(load, efer_not, TITLE_REGISTERS, "without \"load IA32_EFER\" SCE and NXE st
 /* RDMSR of a 32-bit guest. */
 GUEST_CODE32(load_rdmsr_32, "rdmsr; vmcall; 1: jmp 1b");
 
-TEST(load, efer_lma, TITLE_REGISTERS, "a guest that is not in IA-32e mode has LMA and LME 0, without any load",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_PROC_MSR_BITMAPS), .covers = "control:VM_ENTRY_IA32E_MODE_GUEST")
+TEST(load, efer_lma, TITLE_REGISTERS,
+	"a guest that is not in IA-32e mode has LMA and LME 0, without any load",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_PROC_MSR_BITMAPS),
+	.covers = "control:VM_ENTRY_IA32E_MODE_GUEST")
 {
 	start(CODE(see_rdmsr));
 	guest_set_mode(GUEST_PAGED32, CODE(load_rdmsr_32));
@@ -258,7 +278,8 @@ static bool has_perf_global_ctrl(void)
 	return rdmsr_safe(MSR_IA32_PERF_GLOBAL_CTRL, &value) == 0;
 }
 
-static const struct test_need need_perf_global_ctrl_msr = { "RDMSR of IA32_PERF_GLOBAL_CTRL is #GP", has_perf_global_ctrl };
+static const struct test_need need_perf_global_ctrl_msr = { "RDMSR of IA32_PERF_GLOBAL_CTRL is #GP",
+	has_perf_global_ctrl };
 
 #define LBR BIT(0)
 
@@ -271,24 +292,30 @@ static outcome load_debugctl(bool load, uint64_t expected)
 	return see_msr(MSR_IA32_DEBUGCTL, expected);
 }
 
-TEST(load, debugctl, TITLE_REGISTERS, "with \"load debug controls\" IA32_DEBUGCTL is loaded", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_PROC_MSR_BITMAPS, &need_debugctl),
-	.covers = "control:VM_ENTRY_LOAD_DEBUG_CONTROLS field:GUEST_IA32_DEBUGCTL msr:IA32_DEBUGCTL")
+TEST(load, debugctl, TITLE_REGISTERS, "with \"load debug controls\" IA32_DEBUGCTL is loaded",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_PROC_MSR_BITMAPS, &need_debugctl),
+	.covers =
+		"control:VM_ENTRY_LOAD_DEBUG_CONTROLS field:GUEST_IA32_DEBUGCTL msr:IA32_DEBUGCTL")
 {
 	return load_debugctl(true, LBR);
 }
 
-TEST(load, debugctl_not, TITLE_REGISTERS, "without \"load debug controls\" IA32_DEBUGCTL stays the host's",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_PROC_MSR_BITMAPS, &need_clear_VM_ENTRY_LOAD_DEBUG_CONTROLS, &need_debugctl),
+TEST(load, debugctl_not, TITLE_REGISTERS,
+	"without \"load debug controls\" IA32_DEBUGCTL stays the host's", EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDS(
+		&need_PROC_MSR_BITMAPS, &need_clear_VM_ENTRY_LOAD_DEBUG_CONTROLS, &need_debugctl),
 	.covers = "control:VM_ENTRY_LOAD_DEBUG_CONTROLS")
 {
 	return load_debugctl(false, 0);
 }
 
 TEST(load, debugctl_saved, "SDM Saving Control Registers, Debug Registers, and MSRs",
-	"IA32_DEBUGCTL that \"load debug controls\" has loaded is what \"save debug controls\" saves", EXIT(EXIT_REASON_VMCALL),
+	"IA32_DEBUGCTL that \"load debug controls\" has loaded is what \"save debug controls\" "
+	"saves",
+	EXIT(EXIT_REASON_VMCALL),
 	VALUES({ VMCS_GUEST_IA32_DEBUGCTL, LBR }, { VMCS_GUEST_DR7, DR7_RESET | BIT(9) }),
-	.covers = "control:VM_ENTRY_LOAD_DEBUG_CONTROLS control:VM_EXIT_SAVE_DEBUG_CONTROLS field:GUEST_IA32_DEBUGCTL")
+	.covers = "control:VM_ENTRY_LOAD_DEBUG_CONTROLS control:VM_EXIT_SAVE_DEBUG_CONTROLS "
+		  "field:GUEST_IA32_DEBUGCTL")
 {
 	start(CODE(see_nothing));
 	field_write(VMCS_GUEST_IA32_DEBUGCTL, LBR);
@@ -311,27 +338,34 @@ static outcome load_controlled(uint32_t field, uint32_t msr, uint64_t entry, uin
 	return result;
 }
 
-TEST(load, perf_global_ctrl, TITLE_REGISTERS, "with \"load IA32_PERF_GLOBAL_CTRL\" the MSR is loaded",
-	EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_PROC_MSR_BITMAPS, &need_VM_ENTRY_LOAD_PERF_GLOBAL_CTRL, &need_perf_global_ctrl_msr),
-	.covers = "control:VM_ENTRY_LOAD_PERF_GLOBAL_CTRL field:GUEST_IA32_PERF_GLOBAL_CTRL msr:IA32_PERF_GLOBAL_CTRL")
+TEST(load, perf_global_ctrl, TITLE_REGISTERS,
+	"with \"load IA32_PERF_GLOBAL_CTRL\" the MSR is loaded", EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDS(&need_PROC_MSR_BITMAPS, &need_VM_ENTRY_LOAD_PERF_GLOBAL_CTRL,
+		&need_perf_global_ctrl_msr),
+	.covers = "control:VM_ENTRY_LOAD_PERF_GLOBAL_CTRL field:GUEST_IA32_PERF_GLOBAL_CTRL "
+		  "msr:IA32_PERF_GLOBAL_CTRL")
 {
 	return load_controlled(VMCS_GUEST_IA32_PERF_GLOBAL_CTRL, MSR_IA32_PERF_GLOBAL_CTRL,
 		VM_ENTRY_LOAD_PERF_GLOBAL_CTRL, 1);
 }
 
-TEST(load, bndcfgs, TITLE_REGISTERS, "with \"load IA32_BNDCFGS\" the MSR is loaded", EXIT(EXIT_REASON_VMCALL),
+TEST(load, bndcfgs, TITLE_REGISTERS, "with \"load IA32_BNDCFGS\" the MSR is loaded",
+	EXIT(EXIT_REASON_VMCALL),
 	.needs = NEEDS(&need_PROC_MSR_BITMAPS, &need_VM_ENTRY_LOAD_BNDCFGS),
 	.covers = "control:VM_ENTRY_LOAD_BNDCFGS field:GUEST_IA32_BNDCFGS msr:IA32_BNDCFGS")
 {
-	return load_controlled(VMCS_GUEST_IA32_BNDCFGS, MSR_IA32_BNDCFGS, VM_ENTRY_LOAD_BNDCFGS, ADDRESS | BIT(1));
+	return load_controlled(
+		VMCS_GUEST_IA32_BNDCFGS, MSR_IA32_BNDCFGS, VM_ENTRY_LOAD_BNDCFGS, ADDRESS | BIT(1));
 }
 
 /* ---- Segments and descriptor tables ---- */
 
-TEST(load, selectors, TITLE_SEGMENTS, "all eight selectors are loaded, each its own", EXIT(EXIT_REASON_VMCALL),
-	.covers = "field:GUEST_ES_SELECTOR field:GUEST_CS_SELECTOR field:GUEST_SS_SELECTOR field:GUEST_DS_SELECTOR "
-		  "field:GUEST_FS_SELECTOR field:GUEST_GS_SELECTOR field:GUEST_LDTR_SELECTOR field:GUEST_TR_SELECTOR")
+TEST(load, selectors, TITLE_SEGMENTS, "all eight selectors are loaded, each its own",
+	EXIT(EXIT_REASON_VMCALL),
+	.covers = "field:GUEST_ES_SELECTOR field:GUEST_CS_SELECTOR field:GUEST_SS_SELECTOR "
+		  "field:GUEST_DS_SELECTOR "
+		  "field:GUEST_FS_SELECTOR field:GUEST_GS_SELECTOR field:GUEST_LDTR_SELECTOR "
+		  "field:GUEST_TR_SELECTOR")
 {
 	static const uint8_t registers[] = { RAX, RCX, RDX, RBX, RSI, RDI, R8, R9 };
 	unsigned int i;
@@ -342,7 +376,8 @@ TEST(load, selectors, TITLE_SEGMENTS, "all eight selectors are loaded, each its 
 		field_write(VMCS_GUEST_ES_SELECTOR + 2 * i, 0x1000 + 0x100 * i);
 	result = guest_run(NULL);
 	for (i = 0; i < ARRAY_SIZE(registers); i++)
-		CHECK_EQUAL(test_observe(guest_gpr[registers[i]]) & BITS(15, 0), 0x1000 + 0x100 * i);
+		CHECK_EQUAL(
+			test_observe(guest_gpr[registers[i]]) & BITS(15, 0), 0x1000 + 0x100 * i);
 	return result;
 }
 
@@ -385,14 +420,14 @@ static outcome load_base(const void *code, size_t bytes, uint32_t field)
 	return see(landmark);
 }
 
-TEST(load, fs_base, TITLE_SEGMENTS, "accesses through FS use the base that was loaded", EXIT(EXIT_REASON_VMCALL),
-	.covers = "field:GUEST_FS_BASE")
+TEST(load, fs_base, TITLE_SEGMENTS, "accesses through FS use the base that was loaded",
+	EXIT(EXIT_REASON_VMCALL), .covers = "field:GUEST_FS_BASE")
 {
 	return load_base(CODE(see_fs_base), VMCS_GUEST_FS_BASE);
 }
 
-TEST(load, gs_base, TITLE_SEGMENTS, "accesses through GS use the base that was loaded", EXIT(EXIT_REASON_VMCALL),
-	.covers = "field:GUEST_GS_BASE")
+TEST(load, gs_base, TITLE_SEGMENTS, "accesses through GS use the base that was loaded",
+	EXIT(EXIT_REASON_VMCALL), .covers = "field:GUEST_GS_BASE")
 {
 	return load_base(CODE(see_gs_base), VMCS_GUEST_GS_BASE);
 }
@@ -403,7 +438,10 @@ struct kept_row {
 	uint32_t field;
 	uint64_t value;
 };
-#define KEPT(field, value) { { #field, EXIT(EXIT_REASON_VMCALL) }, VMCS_##field, value }
+#define KEPT(field, value)                                                                         \
+	{                                                                                          \
+		{ #field, EXIT(EXIT_REASON_VMCALL) }, VMCS_##field, value                          \
+	}
 #define KEPT_SEGMENT(SEG)                                                                          \
 	KEPT(GUEST_##SEG##_BASE, 0x12345678), KEPT(GUEST_##SEG##_LIMIT, 0x12345fff),               \
 		KEPT(GUEST_##SEG##_ACCESS_RIGHTS, GUEST_RIGHTS_DATA | ACCESS_RIGHTS_AVL)
@@ -427,16 +465,24 @@ static const struct kept_row kept[] = {
 	KEPT(GUEST_IA32_SYSENTER_ESP, ADDRESS),
 	KEPT(GUEST_IA32_SYSENTER_EIP, ADDRESS),
 	KEPT(GUEST_RSP, ADDRESS),
-	KEPT(GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_CF | RFLAGS_OF | RFLAGS_DF | RFLAGS_AC | RFLAGS_ID | RFLAGS_IOPL | RFLAGS_NT),
+	KEPT(GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_CF | RFLAGS_OF | RFLAGS_DF | RFLAGS_AC |
+				   RFLAGS_ID | RFLAGS_IOPL | RFLAGS_NT),
 };
 
-SWEEP(load, kept, "SDM Saving Guest State", "what was loaded is saved again when the guest does not change it", kept,
-	.covers = "field:GUEST_ES_BASE field:GUEST_ES_LIMIT field:GUEST_ES_ACCESS_RIGHTS field:GUEST_DS_BASE "
-		  "field:GUEST_DS_LIMIT field:GUEST_DS_ACCESS_RIGHTS field:GUEST_FS_BASE field:GUEST_FS_LIMIT "
-		  "field:GUEST_FS_ACCESS_RIGHTS field:GUEST_GS_BASE field:GUEST_GS_LIMIT field:GUEST_GS_ACCESS_RIGHTS "
-		  "field:GUEST_TR_BASE field:GUEST_TR_LIMIT field:GUEST_TR_ACCESS_RIGHTS field:GUEST_CS_ACCESS_RIGHTS "
-		  "field:GUEST_SS_ACCESS_RIGHTS field:GUEST_SS_LIMIT field:GUEST_CS_LIMIT field:GUEST_GDTR_BASE "
-		  "field:GUEST_IDTR_BASE field:GUEST_GDTR_LIMIT field:GUEST_IDTR_LIMIT field:GUEST_RSP field:GUEST_RFLAGS")
+SWEEP(load, kept, "SDM Saving Guest State",
+	"what was loaded is saved again when the guest does not change it", kept,
+	.covers = "field:GUEST_ES_BASE field:GUEST_ES_LIMIT field:GUEST_ES_ACCESS_RIGHTS "
+		  "field:GUEST_DS_BASE "
+		  "field:GUEST_DS_LIMIT field:GUEST_DS_ACCESS_RIGHTS field:GUEST_FS_BASE "
+		  "field:GUEST_FS_LIMIT "
+		  "field:GUEST_FS_ACCESS_RIGHTS field:GUEST_GS_BASE field:GUEST_GS_LIMIT "
+		  "field:GUEST_GS_ACCESS_RIGHTS "
+		  "field:GUEST_TR_BASE field:GUEST_TR_LIMIT field:GUEST_TR_ACCESS_RIGHTS "
+		  "field:GUEST_CS_ACCESS_RIGHTS "
+		  "field:GUEST_SS_ACCESS_RIGHTS field:GUEST_SS_LIMIT field:GUEST_CS_LIMIT "
+		  "field:GUEST_GDTR_BASE "
+		  "field:GUEST_IDTR_BASE field:GUEST_GDTR_LIMIT field:GUEST_IDTR_LIMIT "
+		  "field:GUEST_RSP field:GUEST_RFLAGS")
 {
 	const struct kept_row *row = TEST_ROW(struct kept_row);
 	outcome result;
@@ -450,14 +496,16 @@ SWEEP(load, kept, "SDM Saving Guest State", "what was loaded is saved again when
 
 /* ---- RIP, RSP, RFLAGS ---- */
 
-TEST(load, rsp, TITLE_RIP, "RSP is loaded, all 64 bits", EXIT(EXIT_REASON_VMCALL), .covers = "field:GUEST_RSP")
+TEST(load, rsp, TITLE_RIP, "RSP is loaded, all 64 bits", EXIT(EXIT_REASON_VMCALL),
+	.covers = "field:GUEST_RSP")
 {
 	start(CODE(see_rsp));
 	field_write(VMCS_GUEST_RSP, BITS(63, 0));
 	return see(BITS(63, 0));
 }
 
-TEST(load, rip, TITLE_RIP, "RIP is loaded: the guest starts there", EXIT(EXIT_REASON_VMCALL), .covers = "field:GUEST_RIP")
+TEST(load, rip, TITLE_RIP, "RIP is loaded: the guest starts there", EXIT(EXIT_REASON_VMCALL),
+	.covers = "field:GUEST_RIP")
 {
 	uint64_t end = vmx_address(see_rsp) + 3; /* behind the MOV */
 
@@ -467,11 +515,14 @@ TEST(load, rip, TITLE_RIP, "RIP is loaded: the guest starts there", EXIT(EXIT_RE
 	return see(5);
 }
 
-TEST(load, rflags, TITLE_RIP, "RFLAGS is loaded: each flag, but those that would change what the guest does",
+TEST(load, rflags, TITLE_RIP,
+	"RFLAGS is loaded: each flag, but those that would change what the guest does",
 	EXIT(EXIT_REASON_VMCALL), .covers = "field:GUEST_RFLAGS")
 {
-	uint64_t flags = RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_IF | RFLAGS_DF | RFLAGS_OF |
-		RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC | RFLAGS_VIF | RFLAGS_VIP | RFLAGS_ID, bit;
+	uint64_t flags = RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_IF |
+			 RFLAGS_DF | RFLAGS_OF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC | RFLAGS_VIF |
+			 RFLAGS_VIP | RFLAGS_ID,
+		 bit;
 	outcome result = test->expected;
 
 	for (bit = 1; bit <= flags && result == test->expected; bit <<= 1) {
@@ -484,7 +535,8 @@ TEST(load, rflags, TITLE_RIP, "RFLAGS is loaded: each flag, but those that would
 	return result;
 }
 
-/* RFLAGS.RF is loaded: it lets one instruction pass its breakpoint. DR0 and DR6 are not among the guest state. */
+/* RFLAGS.RF is loaded: it lets one instruction pass its breakpoint. DR0 and DR6 are not among the
+ * guest state. */
 static outcome run_breakpoint(uint64_t rf)
 {
 	outcome result;
@@ -499,13 +551,15 @@ static outcome run_breakpoint(uint64_t rf)
 	return result;
 }
 
-TEST(load, breakpoint, TITLE_RIP, "a breakpoint in DR7 is hit by the guest's first instruction when RF is 0", FAULT(DB),
+TEST(load, breakpoint, TITLE_RIP,
+	"a breakpoint in DR7 is hit by the guest's first instruction when RF is 0", FAULT(DB),
 	.covers = "field:GUEST_DR7")
 {
 	return run_breakpoint(0);
 }
 
-TEST(load, breakpoint_rf, TITLE_RIP, "RF is loaded: the guest's first instruction passes its breakpoint",
+TEST(load, breakpoint_rf, TITLE_RIP,
+	"RF is loaded: the guest's first instruction passes its breakpoint",
 	EXIT(EXIT_REASON_VMCALL), .covers = "field:GUEST_RFLAGS")
 {
 	return run_breakpoint(RFLAGS_RF);

@@ -30,7 +30,8 @@ static const struct mode_row modes[] = {
 	{ { "virtual-8086", EXIT(EXIT_REASON_VMCALL) }, GUEST_VIRTUAL_8086 },
 };
 
-SWEEP(mode, paged, "SDM Loading Guest State", "a good state is entered, in each mode with paging", modes)
+SWEEP(mode, paged, "SDM Loading Guest State", "a good state is entered, in each mode with paging",
+	modes)
 {
 	return run_mode(TEST_ROW(struct mode_row)->mode);
 }
@@ -40,7 +41,8 @@ static const struct mode_row unpaged[] = {
 	{ { "real", EXIT(EXIT_REASON_VMCALL) }, GUEST_REAL },
 };
 
-SWEEP(mode, unpaged, "SDM Unrestricted Guests", "an unrestricted guest needs no paging and no protection", unpaged,
+SWEEP(mode, unpaged, "SDM Unrestricted Guests",
+	"an unrestricted guest needs no paging and no protection", unpaged,
 	.needs = NEEDS(&need_unrestricted), .covers = "control:PROC2_UNRESTRICTED_GUEST")
 {
 	return run_mode(TEST_ROW(struct mode_row)->mode);

@@ -1,13 +1,13 @@
-/* The VM-entry MSR-load area (Intel SDM, "Loading MSRs"): what is loaded, and which entries fail. Checks on its address
-   are check_exit.c's. */
+/* The VM-entry MSR-load area (Intel SDM, "Loading MSRs"): what is loaded, and which entries fail.
+   Checks on its address are check_exit.c's. */
 #define TEST_FOLDER "entry/"
 #include "runtime/harness.h"
 #include "vmx-tests/guest.h"
 #include "vmx-tests/needs.h"
 
-#define TITLE	"SDM Loading MSRs"
+#define TITLE   "SDM Loading MSRs"
 #define ENTRIES 8
-#define VALUE	UINT64_C(0x123456789abc)
+#define VALUE   UINT64_C(0x123456789abc)
 
 GUEST_CODE64(msr_load_code, "vmcall; 1: jmp 1b");
 
@@ -45,11 +45,11 @@ static void prepare(uint32_t count)
 	save_msrs();
 	guest_set_mode(GUEST_64BIT, CODE(msr_load_code));
 	for (i = 0; i < ENTRIES; i++)
-		area()[i] = (struct vmx_msr_entry){ harmless[i % ARRAY_SIZE(harmless)], 0, VALUE + i };
+		area()[i] =
+			(struct vmx_msr_entry){ harmless[i % ARRAY_SIZE(harmless)], 0, VALUE + i };
 	field_write(VMCS_ENTRY_MSR_LOAD_ADDRESS, vmx_address(area()));
 	field_write(VMCS_ENTRY_MSR_LOAD_COUNT, count);
 }
-
 
 /* Enters and checks that the harmless MSRs are what the first `count` entries make of them. */
 static outcome enter_and_compare(uint32_t count)
@@ -68,8 +68,8 @@ static outcome enter_and_compare(uint32_t count)
 	restore_msrs();
 	for (i = 0; i < ARRAY_SIZE(harmless); i++)
 		if (actual[i] != expected[i])
-			return test_mismatch(__LINE__, "MSR %#x is %#lx, not %#lx", harmless[i], actual[i],
-				expected[i]);
+			return test_mismatch(__LINE__, "MSR %#x is %#lx, not %#lx", harmless[i],
+				actual[i], expected[i]);
 	return result;
 }
 
@@ -94,7 +94,8 @@ TEST(msr_load, in_order, TITLE, "each of `count` entries is loaded, in order: th
 
 TEST(msr_load, page_end, TITLE, "an area may cross pages", EXIT(EXIT_REASON_VMCALL))
 {
-	struct vmx_msr_entry *crossing = (struct vmx_msr_entry *)(void *)(guest_page[1] + PAGE_SIZE - 16);
+	struct vmx_msr_entry *crossing =
+		(struct vmx_msr_entry *)(void *)(guest_page[1] + PAGE_SIZE - 16);
 
 	prepare(0);
 	crossing[0] = area()[0];
@@ -105,8 +106,9 @@ TEST(msr_load, page_end, TITLE, "an area may cross pages", EXIT(EXIT_REASON_VMCA
 }
 
 /* "Loading Guest State" comes first. */
-TEST(msr_load, after_guest_state, TITLE, "the area is loaded after the guest-state area: its values stay",
-	EXIT(EXIT_REASON_VMCALL), VALUES({ VMCS_GUEST_IA32_SYSENTER_ESP, VALUE }))
+TEST(msr_load, after_guest_state, TITLE,
+	"the area is loaded after the guest-state area: its values stay", EXIT(EXIT_REASON_VMCALL),
+	VALUES({ VMCS_GUEST_IA32_SYSENTER_ESP, VALUE }))
 {
 	prepare(1);
 	area()[0].index = MSR_IA32_SYSENTER_ESP;
@@ -114,10 +116,12 @@ TEST(msr_load, after_guest_state, TITLE, "the area is loaded after the guest-sta
 	return guest_enter();
 }
 
-TEST(msr_load, before_event, TITLE, "an event is injected after the loads: a failed load leaves it alone",
+TEST(msr_load, before_event, TITLE,
+	"an event is injected after the loads: a failed load leaves it alone",
 	ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_MSR_LOADING))
 {
-	uint64_t event = INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_HARDWARE_EXCEPTION, INTERRUPTION_TYPE) | VECTOR_UD;
+	uint64_t event = INTERRUPTION_VALID |
+			 FIELD_PUT(INTERRUPTION_HARDWARE_EXCEPTION, INTERRUPTION_TYPE) | VECTOR_UD;
 	outcome result;
 
 	prepare(1);
@@ -138,7 +142,10 @@ struct bad_row {
 	uint64_t value;
 };
 
-#define BAD(name, ...) { { name, ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_MSR_LOADING) }, __VA_ARGS__ }
+#define BAD(name, ...)                                                                             \
+	{                                                                                          \
+		{ name, ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_MSR_LOADING) }, __VA_ARGS__           \
+	}
 static const struct bad_row bad[] = {
 	BAD("IA32_FS_BASE", MSR_IA32_FS_BASE, 0, 0),
 	BAD("IA32_GS_BASE", MSR_IA32_GS_BASE, 0, 0),
@@ -149,7 +156,8 @@ static const struct bad_row bad[] = {
 	BAD("IA32_SMM_MONITOR_CTL", MSR_IA32_SMM_MONITOR_CTL, 0, 0),
 };
 
-SWEEP(msr_load, forbidden, TITLE, "MSRs that entries may not load: the failing entry's number is the qualification", bad,
+SWEEP(msr_load, forbidden, TITLE,
+	"MSRs that entries may not load: the failing entry's number is the qualification", bad,
 	.covers = "exit:ENTRY_FAILURE_MSR_LOADING")
 {
 	const struct bad_row *row = TEST_ROW(struct bad_row);
@@ -168,7 +176,8 @@ SWEEP(msr_load, forbidden, TITLE, "MSRs that entries may not load: the failing e
 }
 
 TEST(msr_load, reserved_bits, TITLE, "bits 63:32 of an entry must be 0, each of them",
-	ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_MSR_LOADING), .covers = "exit:ENTRY_FAILURE_MSR_LOADING")
+	ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_MSR_LOADING),
+	.covers = "exit:ENTRY_FAILURE_MSR_LOADING")
 {
 	outcome result = test->expected;
 	uint32_t bit;
@@ -226,7 +235,8 @@ TEST(msr_load, first_failure, TITLE, "of several bad entries the first decides",
 	return result;
 }
 
-TEST(msr_load, launch_state, "SDM VMLAUNCH/VMRESUME", "a launch that fails in loading MSRs leaves the launch state clear",
+TEST(msr_load, launch_state, "SDM VMLAUNCH/VMRESUME",
+	"a launch that fails in loading MSRs leaves the launch state clear",
 	FAIL_VALID(VMX_ERROR_VMRESUME_NOT_LAUNCHED), .covers = "error:VMRESUME_NOT_LAUNCHED")
 {
 	prepare(1);

@@ -1,6 +1,7 @@
-/* Random mutations of good states: the CPU and the explainer's engine must agree on whether the state is entered, and on
-   how it is refused (Intel SDM, "VM Entries"). What each single rule does is check_*.c's; a rule that this CPU gets wrong
-   there explains a disagreement here. Words: seed=. */
+/* Random mutations of good states: the CPU and the explainer's engine must agree on whether the
+   state is entered, and on how it is refused (Intel SDM, "VM Entries"). What each single rule does
+   is check_*.c's; a rule that this CPU gets wrong there explains a disagreement here. Words: seed=.
+ */
 #define TEST_FOLDER "entry/"
 #include "vmx-tests/entry/check.h"
 
@@ -11,8 +12,8 @@
 #include "vmx-tests/entry/state.h"
 
 #define MUTATIONS_PER_STATE 900 /* of each of the good states: more than 10,000 in all */
-#define MUTATIONS_FORGED    20	/* when tests are tested, which repeats them often */
-#define FIELDS_MAX	    3	/* changed at once */
+#define MUTATIONS_FORGED    20  /* when tests are tested, which repeats them often */
+#define FIELDS_MAX          3   /* changed at once */
 
 /* ---- Random numbers (xorshift, Marsaglia) ---- */
 
@@ -52,14 +53,15 @@ static unsigned int field_count;
 static bool may_mutate(unsigned int field)
 {
 	return vmcs_fields[field].area != AREA_READONLY && field != FIELD_HOST_RSP &&
-		field != FIELD_HOST_RIP && state_has_field(field);
+	       field != FIELD_HOST_RIP && state_has_field(field);
 }
 
 /* Where rules have their edges. */
 static uint64_t edge_value(void)
 {
-	static const uint64_t edges[] = { 0, 1, 2, 3, BIT(7), BITS(15, 0), BIT(16), BITS(31, 0), BIT(32),
-		BITS(46, 0), BIT(47), BITS(63, 47), BITS(63, 48), BIT(62), BIT(63), BITS(63, 0) };
+	static const uint64_t edges[] = { 0, 1, 2, 3, BIT(7), BITS(15, 0), BIT(16), BITS(31, 0),
+		BIT(32), BITS(46, 0), BIT(47), BITS(63, 47), BITS(63, 48), BIT(62), BIT(63),
+		BITS(63, 0) };
 	unsigned int i = random_below(ARRAY_SIZE(edges) + 2);
 
 	if (i == ARRAY_SIZE(edges))
@@ -129,17 +131,19 @@ static bool breaks(const struct judgement *judgement, enum vmx_check_group group
 	return false;
 }
 
-/* Controls and host state may be checked in any order ("Checks on VMX Controls and Host-State Area"); the guest
-   state comes after them. */
+/* Controls and host state may be checked in any order ("Checks on VMX Controls and Host-State
+   Area"); the guest state comes after them. */
 static bool agrees(const struct judgement *judgement, outcome result)
 {
-	bool control = breaks(judgement, VMX_CHECK_CONTROL), host = breaks(judgement, VMX_CHECK_HOST);
+	bool control = breaks(judgement, VMX_CHECK_CONTROL),
+	     host = breaks(judgement, VMX_CHECK_HOST);
 
 	if (control || host)
 		return (control && result == REFUSED_CONTROL) || (host && result == REFUSED_HOST);
 	if (breaks(judgement, VMX_CHECK_GUEST))
 		return result == REFUSED_GUEST;
-	return outcome_kind(result) == OUTCOME_EXIT || (judgement->optional && result == REFUSED_GUEST);
+	return outcome_kind(result) == OUTCOME_EXIT ||
+	       (judgement->optional && result == REFUSED_GUEST);
 }
 
 /* ---- What is not tried ---- */
@@ -157,18 +161,20 @@ static bool is_mutated(unsigned int field)
 /* The guest would run code, wait for ever, or write where a mutated address says. */
 static bool guest_is_dangerous(void)
 {
-	uint64_t proc2 = has_bits(FIELD_PROC_CONTROLS, PROC_ACTIVATE_SECONDARY_CONTROLS) ?
-		mutated.field[FIELD_PROC2_CONTROLS] :
-		0;
+	uint64_t proc2 = has_bits(FIELD_PROC_CONTROLS, PROC_ACTIVATE_SECONDARY_CONTROLS)
+				 ? mutated.field[FIELD_PROC2_CONTROLS]
+				 : 0;
 
 	return !has_bits(FIELD_PIN_CONTROLS, PIN_PREEMPTION_TIMER) ||
-		mutated.field[FIELD_PREEMPTION_TIMER_VALUE] != 0 ||
-		mutated.field[FIELD_GUEST_ACTIVITY_STATE] == ACTIVITY_WAIT_FOR_SIPI ||
-		(proc2 & (PROC2_VIRTUAL_INTERRUPT_DELIVERY | PROC2_ENABLE_PML | PROC2_EPT_VIOLATION_VE));
+	       mutated.field[FIELD_PREEMPTION_TIMER_VALUE] != 0 ||
+	       mutated.field[FIELD_GUEST_ACTIVITY_STATE] == ACTIVITY_WAIT_FOR_SIPI ||
+	       (proc2 & (PROC2_VIRTUAL_INTERRUPT_DELIVERY | PROC2_ENABLE_PML |
+				PROC2_EPT_VIOLATION_VE));
 }
 
-/* An event would be delivered through tables, and to a stack, at mutated places. An event of type 7 on a CPU without
-   monitor trap flag ends the emulators that do not refuse it: event_type_other has it. */
+/* An event would be delivered through tables, and to a stack, at mutated places. An event of type 7
+   on a CPU without monitor trap flag ends the emulators that do not refuse it: event_type_other has
+   it. */
 static bool event_is_dangerous(void)
 {
 	uint64_t information = mutated.field[FIELD_ENTRY_INTERRUPTION_INFORMATION];
@@ -184,12 +190,13 @@ static bool event_is_dangerous(void)
 /* The exit would load what the host cannot live with, or MSRs from anywhere. */
 static bool host_is_dangerous(void)
 {
-	return is_mutated(FIELD_HOST_CR0) || is_mutated(FIELD_HOST_CR3) || is_mutated(FIELD_HOST_CR4) ||
-		(state_has_field(FIELD_HOST_IA32_EFER) && is_mutated(FIELD_HOST_IA32_EFER)) ||
-		(has_bits(FIELD_VM_ENTRY_CONTROLS, VM_ENTRY_LOAD_EFER) &&
-			!has_bits(FIELD_VM_EXIT_CONTROLS, VM_EXIT_LOAD_EFER)) ||
-		is_mutated(FIELD_EXIT_MSR_LOAD_COUNT) || is_mutated(FIELD_EXIT_MSR_STORE_COUNT) ||
-		is_mutated(FIELD_ENTRY_MSR_LOAD_COUNT);
+	return is_mutated(FIELD_HOST_CR0) || is_mutated(FIELD_HOST_CR3) ||
+	       is_mutated(FIELD_HOST_CR4) ||
+	       (state_has_field(FIELD_HOST_IA32_EFER) && is_mutated(FIELD_HOST_IA32_EFER)) ||
+	       (has_bits(FIELD_VM_ENTRY_CONTROLS, VM_ENTRY_LOAD_EFER) &&
+		       !has_bits(FIELD_VM_EXIT_CONTROLS, VM_EXIT_LOAD_EFER)) ||
+	       is_mutated(FIELD_EXIT_MSR_LOAD_COUNT) || is_mutated(FIELD_EXIT_MSR_STORE_COUNT) ||
+	       is_mutated(FIELD_ENTRY_MSR_LOAD_COUNT);
 }
 
 /* Where the controls or the host state are refused, nothing of that comes to pass. */
@@ -256,13 +263,14 @@ static void leave_out_deviations(struct judgement *judgement, bool guest)
 	unsigned int i;
 
 	for (i = 0; i < VMX_CHECKS; i++)
-		if (judgement->broken[i] && (vmx_check_group(&vmx_checks[i]) == VMX_CHECK_GUEST) == guest &&
+		if (judgement->broken[i] &&
+			(vmx_check_group(&vmx_checks[i]) == VMX_CHECK_GUEST) == guest &&
 			check_deviates((enum vmx_check_index)i))
 			judgement->broken[i] = false;
 }
 
-/* Without them, first those that come first, do CPU and explainer agree? Or is a wrong refusal one of theirs, about
-   what was mutated? */
+/* Without them, first those that come first, do CPU and explainer agree? Or is a wrong refusal one
+   of theirs, about what was mutated? */
 static bool is_explained(struct judgement *judgement, outcome result)
 {
 	unsigned int i;
@@ -274,7 +282,8 @@ static bool is_explained(struct judgement *judgement, outcome result)
 	if (agrees(judgement, result))
 		return true;
 	for (i = 0; i < VMX_CHECKS; i++)
-		if (refuses_as(result, vmx_check_group(&vmx_checks[i])) && is_about_mutation(&vmx_checks[i]) &&
+		if (refuses_as(result, vmx_check_group(&vmx_checks[i])) &&
+			is_about_mutation(&vmx_checks[i]) &&
 			check_deviates((enum vmx_check_index)i))
 			return true;
 	return false;
@@ -292,8 +301,8 @@ static outcome report(const struct judgement *judgement, outcome result, unsigne
 			vmcs_fields[fields[i]].name, mutated.field[fields[i]]);
 	for (i = 0; i < VMX_CHECKS && !judgement->broken[i]; i++)
 		;
-	return test_mismatch(__LINE__, "mutation %u:%s: %s, the explainer finds %s", number, text, came,
-		i < VMX_CHECKS ? vmx_checks[i].id : "nothing");
+	return test_mismatch(__LINE__, "mutation %u:%s: %s, the explainer finds %s", number, text,
+		came, i < VMX_CHECKS ? vmx_checks[i].id : "nothing");
 }
 
 static outcome try_mutation(enum check_start start, unsigned int number, unsigned int *tried)
@@ -328,7 +337,8 @@ static outcome try_mutation(enum check_start start, unsigned int number, unsigne
 
 static outcome try_mutations(enum check_start start)
 {
-	unsigned int tried = 0, number = 0, wanted = harness_forge_on() ? MUTATIONS_FORGED : MUTATIONS_PER_STATE;
+	unsigned int tried = 0, number = 0,
+		     wanted = harness_forge_on() ? MUTATIONS_FORGED : MUTATIONS_PER_STATE;
 	outcome result = OK;
 
 	harness_forge_observe(false); /* a lie about the good state would be entered, too */

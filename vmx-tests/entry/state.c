@@ -114,8 +114,8 @@ uint64_t state_field_mask(unsigned int field)
 	return field < VMCS_FIELDS ? masks[vmcs_fields[field].width] : BITS(63, 0);
 }
 
-/* "VM-Entry Failures During or After Loading Guest State" and "VM Instruction Error Numbers". Of the read-only fields of a late
-   failure failure.c has a test of its own. */
+/* "VM-Entry Failures During or After Loading Guest State" and "VM Instruction Error Numbers". Of
+   the read-only fields of a late failure failure.c has a test of its own. */
 static bool may_change(unsigned int field, bool late)
 {
 	if (late)

@@ -1,5 +1,5 @@
-/* A state of the VMCS and the CPU as the explainer's engine wants it, read with the suite's own instructions. Used
-   by the tests of the checks and by the random ones. */
+/* A state of the VMCS and the CPU as the explainer's engine wants it, read with the suite's own
+   instructions. Used by the tests of the checks and by the random ones. */
 #ifndef VMX_TESTS_ENTRY_STATE_H
 #define VMX_TESTS_ENTRY_STATE_H
 
@@ -22,8 +22,9 @@ bool state_has_field(unsigned int field);
 /* All bits that fit into a field, or into a word of memory (beyond VMCS_FIELDS). */
 uint64_t state_field_mask(unsigned int field);
 
-/* The first field that a refused entry should have left alone and has not, or -1. late: a failure after the guest state was
-   looked at, whose information is in read-only fields; else only the VM-instruction error is written. */
+/* The first field that a refused entry should have left alone and has not, or -1. late: a failure
+   after the guest state was looked at, whose information is in read-only fields; else only the
+   VM-instruction error is written. */
 int state_difference(bool late);
 
 /* CPUID.80000008H:EAX */

@@ -1,19 +1,20 @@
-/* What happens right after VM entry, before the guest's first instruction or after it: windows, the preemption timer,
-   the TPR threshold, MTF (Intel SDM, "Event Injection", "Special Features of VM Entry"). */
+/* What happens right after VM entry, before the guest's first instruction or after it: windows, the
+   preemption timer, the TPR threshold, MTF (Intel SDM, "Event Injection", "Special Features of VM
+   Entry"). */
 #define TEST_FOLDER "entry/"
 #include "runtime/harness.h"
 #include "vmx-tests/ept.h"
 #include "vmx-tests/guest.h"
 #include "vmx-tests/needs.h"
 
-#define STI	INTERRUPTIBILITY_STI
-#define MOV_SS	INTERRUPTIBILITY_MOV_SS
-#define NMI	INTERRUPTIBILITY_NMI
-#define FIRST	0 /* instructions done when the exit comes */
-#define SECOND	1
-#define THIRD	2
+#define STI     INTERRUPTIBILITY_STI
+#define MOV_SS  INTERRUPTIBILITY_MOV_SS
+#define NMI     INTERRUPTIBILITY_NMI
+#define FIRST   0 /* instructions done when the exit comes */
+#define SECOND  1
+#define THIRD   2
 #define TPR_50H 0x50
-#define VTPR	0x80 /* byte offset in the virtual-APIC page */
+#define VTPR    0x80 /* byte offset in the virtual-APIC page */
 
 /* One-byte instructions, so that RIP counts them. */
 GUEST_CODE64(window_code, "nop; nop; nop; vmcall; 1: jmp 1b");
@@ -23,12 +24,13 @@ struct window_row {
 	struct test_row row;
 	uint64_t flags, blocking;
 	unsigned int instructions; /* done at the exit */
-	uint8_t activity;	   /* enum activity_state at entry */
+	uint8_t activity;          /* enum activity_state at entry */
 };
 
-/* IRET in a guest ends virtual-NMI blocking. A CPU that does not load the state of blocking at entry (see
-   virtual_nmi_blocking_is_loaded) would have it from an earlier guest. */
-GUEST_CODE64(window_iret, "movq %rsp, %rax; pushq %rbx; pushq %rax; pushfq; pushq %rcx; leaq 1f(%rip), %rdx; pushq %rdx;"
+/* IRET in a guest ends virtual-NMI blocking. A CPU that does not load the state of blocking at
+   entry (see virtual_nmi_blocking_is_loaded) would have it from an earlier guest. */
+GUEST_CODE64(window_iret, "movq %rsp, %rax; pushq %rbx; pushq %rax; pushfq; pushq %rcx; leaq "
+			  "1f(%rip), %rdx; pushq %rdx;"
 			  "iretq; 1: vmcall; 2: jmp 2b");
 
 static void unblock_virtual_nmis(void)
@@ -64,7 +66,7 @@ static outcome run_window(const struct window_row *row, uint64_t pin, uint64_t p
 
 /* ---- Interrupt-window exiting ---- */
 
-#define WINDOW	  EXIT(EXIT_REASON_INTERRUPT_WINDOW)
+#define WINDOW    EXIT(EXIT_REASON_INTERRUPT_WINDOW)
 #define NO_WINDOW EXIT(EXIT_REASON_VMCALL)
 static const struct window_row interrupt_window[] = {
 	{ { "IF 1", WINDOW }, RFLAGS_IF, 0, FIRST, 0 },
@@ -76,8 +78,8 @@ static const struct window_row interrupt_window[] = {
 };
 
 SWEEP(window, interrupt, "SDM Interrupt-Window Exiting and Virtual-Interrupt Delivery",
-	"the exit comes at once if IF is 1, after one instruction with blocking by STI or MOV SS", interrupt_window,
-	.covers = "control:PROC_INTERRUPT_WINDOW_EXITING exit:INTERRUPT_WINDOW")
+	"the exit comes at once if IF is 1, after one instruction with blocking by STI or MOV SS",
+	interrupt_window, .covers = "control:PROC_INTERRUPT_WINDOW_EXITING exit:INTERRUPT_WINDOW")
 {
 	return run_window(TEST_ROW(struct window_row), 0, PROC_INTERRUPT_WINDOW_EXITING);
 }
@@ -100,7 +102,8 @@ static const struct window_row interrupt_window_hlt[] = {
 
 SWEEP(window, interrupt_hlt, "SDM Interrupt-Window Exiting and Virtual-Interrupt Delivery",
 	"the exit wakes a halted guest; the activity state saved is HLT", interrupt_window_hlt,
-	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }), .needs = NEEDS(&need_activity_hlt), .covers = "exit:INTERRUPT_WINDOW")
+	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }), .needs = NEEDS(&need_activity_hlt),
+	.covers = "exit:INTERRUPT_WINDOW")
 {
 	return run_window(TEST_ROW(struct window_row), 0, PROC_INTERRUPT_WINDOW_EXITING);
 }
@@ -118,16 +121,22 @@ static const struct window_row nmi_window[] = {
 };
 
 SWEEP(window, nmi, "SDM NMI-Window Exiting",
-	"the exit comes at once unless there is virtual-NMI blocking, after one instruction with blocking by MOV SS", nmi_window,
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING, &need_PIN_VIRTUAL_NMIS, &need_activity_hlt, &need_activity_shutdown),
+	"the exit comes at once unless there is virtual-NMI blocking, after one instruction with "
+	"blocking by MOV SS",
+	nmi_window,
+	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING, &need_PIN_VIRTUAL_NMIS, &need_activity_hlt,
+		&need_activity_shutdown),
 	.covers = "control:PROC_NMI_WINDOW_EXITING exit:NMI_WINDOW")
 {
-	return run_window(TEST_ROW(struct window_row), PIN_NMI_EXITING | PIN_VIRTUAL_NMIS, PROC_NMI_WINDOW_EXITING);
+	return run_window(TEST_ROW(struct window_row), PIN_NMI_EXITING | PIN_VIRTUAL_NMIS,
+		PROC_NMI_WINDOW_EXITING);
 }
 
 TEST(window, virtual_nmi_blocking_is_loaded, "SDM Interruptibility State",
-	"there is virtual-NMI blocking after entry if and only if the field says so, whatever was blocked before", NMI_WINDOW,
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING, &need_PIN_VIRTUAL_NMIS), .covers = "control:PIN_VIRTUAL_NMIS")
+	"there is virtual-NMI blocking after entry if and only if the field says so, whatever was "
+	"blocked before",
+	NMI_WINDOW, .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING, &need_PIN_VIRTUAL_NMIS),
+	.covers = "control:PIN_VIRTUAL_NMIS")
 {
 	outcome result;
 
@@ -140,19 +149,24 @@ TEST(window, virtual_nmi_blocking_is_loaded, "SDM Interruptibility State",
 	return result;
 }
 
-static const struct window_row nmi_window_off[] = { { { "nothing blocks", NO_WINDOW }, 0, 0, VMCALL_AT, 0 } };
+static const struct window_row nmi_window_off[] = { { { "nothing blocks", NO_WINDOW }, 0, 0,
+	VMCALL_AT, 0 } };
 
-SWEEP(window, nmi_off, "SDM NMI-Window Exiting", "without the control there is no such exit", nmi_window_off,
-	.needs = NEEDS(&need_PIN_VIRTUAL_NMIS), .covers = "control:PROC_NMI_WINDOW_EXITING exit:NMI_WINDOW")
+SWEEP(window, nmi_off, "SDM NMI-Window Exiting", "without the control there is no such exit",
+	nmi_window_off, .needs = NEEDS(&need_PIN_VIRTUAL_NMIS),
+	.covers = "control:PROC_NMI_WINDOW_EXITING exit:NMI_WINDOW")
 {
 	return run_window(TEST_ROW(struct window_row), PIN_NMI_EXITING | PIN_VIRTUAL_NMIS, 0);
 }
 
-TEST(window, nmi_before_interrupt, "SDM NMI-Window Exiting", "the NMI window comes before the interrupt window", NMI_WINDOW,
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING, &need_PIN_VIRTUAL_NMIS), .covers = "exit:NMI_WINDOW")
+TEST(window, nmi_before_interrupt, "SDM NMI-Window Exiting",
+	"the NMI window comes before the interrupt window", NMI_WINDOW,
+	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING, &need_PIN_VIRTUAL_NMIS),
+	.covers = "exit:NMI_WINDOW")
 {
 	return run_window(&(struct window_row){ { "", NMI_WINDOW }, RFLAGS_IF, 0, FIRST, 0 },
-		PIN_NMI_EXITING | PIN_VIRTUAL_NMIS, PROC_NMI_WINDOW_EXITING | PROC_INTERRUPT_WINDOW_EXITING);
+		PIN_NMI_EXITING | PIN_VIRTUAL_NMIS,
+		PROC_NMI_WINDOW_EXITING | PROC_INTERRUPT_WINDOW_EXITING);
 }
 
 /* ---- The preemption timer at 0 ---- */
@@ -167,7 +181,8 @@ static const struct window_row timer[] = {
 	{ { "shutdown", TIMER }, 0, 0, FIRST, ACTIVITY_SHUTDOWN },
 };
 
-SWEEP(window, timer, "SDM VMX-Preemption Timer", "a timer that starts at 0 exits before the guest's first instruction", timer,
+SWEEP(window, timer, "SDM VMX-Preemption Timer",
+	"a timer that starts at 0 exits before the guest's first instruction", timer,
 	.needs = NEEDS(&need_preemption_timer, &need_activity_hlt, &need_activity_shutdown),
 	.covers = "control:PIN_PREEMPTION_TIMER exit:PREEMPTION_TIMER_EXPIRED")
 {
@@ -180,15 +195,18 @@ static const struct window_row timer_blocked[] = {
 };
 
 SWEEP(window, timer_blocked, "SDM VMX-Preemption Timer",
-	"a timer that starts at 0 exits before the guest's first instruction, with blocking by STI or MOV SS too", timer_blocked,
-	.needs = NEEDS(&need_preemption_timer), .covers = "exit:PREEMPTION_TIMER_EXPIRED")
+	"a timer that starts at 0 exits before the guest's first instruction, with blocking by STI "
+	"or MOV SS too",
+	timer_blocked, .needs = NEEDS(&need_preemption_timer),
+	.covers = "exit:PREEMPTION_TIMER_EXPIRED")
 {
 	return run_window(TEST_ROW(struct window_row), PIN_PREEMPTION_TIMER, 0);
 }
 
 TEST(window, timer_before_windows, "SDM Other Causes of VM Exits",
 	"the preemption timer comes before NMI and interrupt windows", TIMER,
-	.needs = NEEDS(&need_preemption_timer, &need_PROC_NMI_WINDOW_EXITING, &need_PIN_VIRTUAL_NMIS),
+	.needs = NEEDS(
+		&need_preemption_timer, &need_PROC_NMI_WINDOW_EXITING, &need_PIN_VIRTUAL_NMIS),
 	.covers = "exit:PREEMPTION_TIMER_EXPIRED")
 {
 	return run_window(&(struct window_row){ { "", TIMER }, RFLAGS_IF, 0, FIRST, 0 },
@@ -200,8 +218,10 @@ TEST(window, timer_before_windows, "SDM Other Causes of VM Exits",
 
 #define BELOW EXIT(EXIT_REASON_TPR_BELOW_THRESHOLD)
 
-/* With "virtualize APIC accesses" a threshold above VTPR exits at entry, instead of making it fail. */
-static outcome run_threshold(const struct window_row *row, uint64_t threshold, uint64_t pin, uint64_t proc)
+/* With "virtualize APIC accesses" a threshold above VTPR exits at entry, instead of making it fail.
+ */
+static outcome run_threshold(
+	const struct window_row *row, uint64_t threshold, uint64_t pin, uint64_t proc)
 {
 	outcome result;
 
@@ -234,8 +254,10 @@ static const struct window_row threshold[] = {
 };
 
 SWEEP(window, tpr_threshold, "SDM VM Exits Induced by the TPR Threshold",
-	"with virtualized APIC accesses a threshold above VTPR exits at once, whatever blocks", threshold,
-	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES, &need_activity_hlt, &need_activity_shutdown),
+	"with virtualized APIC accesses a threshold above VTPR exits at once, whatever blocks",
+	threshold,
+	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES,
+		&need_activity_hlt, &need_activity_shutdown),
 	.covers = "exit:TPR_BELOW_THRESHOLD")
 {
 	return run_threshold(TEST_ROW(struct window_row), 6, 0, 0);
@@ -243,18 +265,21 @@ SWEEP(window, tpr_threshold, "SDM VM Exits Induced by the TPR Threshold",
 
 TEST(window, tpr_threshold_equal, "SDM VM Exits Induced by the TPR Threshold",
 	"a threshold that equals bits 7:4 of VTPR does not exit", NO_WINDOW,
-	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES), .covers = "exit:TPR_BELOW_THRESHOLD")
+	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES),
+	.covers = "exit:TPR_BELOW_THRESHOLD")
 {
-	return run_threshold(&(struct window_row){ { "", NO_WINDOW }, 0, 0, VMCALL_AT, 0 }, 5, 0, 0);
+	return run_threshold(
+		&(struct window_row){ { "", NO_WINDOW }, 0, 0, VMCALL_AT, 0 }, 5, 0, 0);
 }
 
 TEST(window, tpr_threshold_first, "SDM VM Exits Induced by the TPR Threshold",
 	"the exit comes before those of the preemption timer and of windows", BELOW,
-	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES, &need_preemption_timer),
+	.needs = NEEDS(&need_PROC_TPR_SHADOW, &need_PROC2_VIRTUALIZE_APIC_ACCESSES,
+		&need_preemption_timer),
 	.covers = "exit:TPR_BELOW_THRESHOLD")
 {
-	return run_threshold(&(struct window_row){ { "", BELOW }, RFLAGS_IF, 0, FIRST, 0 }, 6, PIN_PREEMPTION_TIMER,
-		PROC_INTERRUPT_WINDOW_EXITING);
+	return run_threshold(&(struct window_row){ { "", BELOW }, RFLAGS_IF, 0, FIRST, 0 }, 6,
+		PIN_PREEMPTION_TIMER, PROC_INTERRUPT_WINDOW_EXITING);
 }
 
 /* ---- The monitor trap flag ---- */
@@ -267,7 +292,8 @@ static const struct window_row mtf[] = {
 };
 
 SWEEP(window, mtf, "SDM Monitor Trap Flag", "an MTF exit comes after the first instruction", mtf,
-	.needs = NEEDS(&need_PROC_MONITOR_TRAP_FLAG), .covers = "control:PROC_MONITOR_TRAP_FLAG exit:MONITOR_TRAP_FLAG")
+	.needs = NEEDS(&need_PROC_MONITOR_TRAP_FLAG),
+	.covers = "control:PROC_MONITOR_TRAP_FLAG exit:MONITOR_TRAP_FLAG")
 {
 	return run_window(TEST_ROW(struct window_row), 0, PROC_MONITOR_TRAP_FLAG);
 }

@@ -34,8 +34,11 @@ static outcome run_flags(const struct flags_row *row, uint64_t eptp)
 }
 
 #define FLAGS_ROWS(page, on_read, on_write, on_fetch)                                              \
-	{ { "read", OK }, page, ACCESS_READ, on_read }, { { "write", OK }, page, ACCESS_WRITE, on_write }, \
-	{ { "fetch", OK }, page, ACCESS_FETCH, on_fetch }
+	{ { "read", OK }, page, ACCESS_READ, on_read },                                            \
+		{ { "write", OK }, page, ACCESS_WRITE, on_write },                                 \
+	{                                                                                          \
+		{ "fetch", OK }, page, ACCESS_FETCH, on_fetch                                      \
+	}
 #define ON(page)  FLAGS_ROWS(page, EPT_ACCESSED, EPT_ACCESSED | EPT_DIRTY, EPT_ACCESSED)
 #define OFF(page) FLAGS_ROWS(page, 0, 0, 0)
 
@@ -43,19 +46,24 @@ static const struct flags_row on_4k[] = { ON(1) }, on_2m[] = { ON(2) }, on_1g[] 
 static const struct flags_row off[] = { OFF(1), OFF(2) }, off_1g[] = { OFF(3) };
 
 #define FLAGS_SWEEP(name, text, rows, eptp, ...)                                                   \
-	SWEEP(accessed_dirty, name, TITLE, text, rows, .needs = NEEDS(__VA_ARGS__), .covers = COVERS) \
+	SWEEP(accessed_dirty, name, TITLE, text, rows, .needs = NEEDS(__VA_ARGS__),                \
+		.covers = COVERS)                                                                  \
 	{                                                                                          \
 		return run_flags(TEST_ROW(struct flags_row), eptp);                                \
 	}
 
-FLAGS_SWEEP(page_4k, "enabled: every entry used becomes accessed, the 4-KByte page's dirty by a write", on_4k,
+FLAGS_SWEEP(page_4k,
+	"enabled: every entry used becomes accessed, the 4-KByte page's dirty by a write", on_4k,
 	EPTP_ACCESSED_DIRTY, &need_ept, &need_ept_accessed_dirty)
-FLAGS_SWEEP(page_2m, "enabled: every entry used becomes accessed, the 2-MByte page's dirty by a write", on_2m,
+FLAGS_SWEEP(page_2m,
+	"enabled: every entry used becomes accessed, the 2-MByte page's dirty by a write", on_2m,
 	EPTP_ACCESSED_DIRTY, &need_ept, &need_ept_accessed_dirty)
-FLAGS_SWEEP(page_1g, "enabled: every entry used becomes accessed, the 1-GByte page's dirty by a write", on_1g,
+FLAGS_SWEEP(page_1g,
+	"enabled: every entry used becomes accessed, the 1-GByte page's dirty by a write", on_1g,
 	EPTP_ACCESSED_DIRTY, &need_ept, &need_ept_accessed_dirty, &need_ept_1g)
 FLAGS_SWEEP(off, "not enabled: no flag is set", off, 0, &need_ept)
-FLAGS_SWEEP(off_1g, "not enabled: no flag of a 1-GByte page is set", off_1g, 0, &need_ept, &need_ept_1g)
+FLAGS_SWEEP(
+	off_1g, "not enabled: no flag of a 1-GByte page is set", off_1g, 0, &need_ept, &need_ept_1g)
 
 /* Flags that are already there. */
 static outcome run_preset(uint64_t preset, enum access access)
@@ -84,8 +92,10 @@ TEST(accessed_dirty, dirty_later, TITLE, "a write to an accessed page makes it d
 	return check_flags(1, FLAGS);
 }
 
-/* First a read, then, after another entry but no invalidation, a write: a cached "clean" must not hide it. */
-TEST(accessed_dirty, read_then_write, TITLE, "the first write sets the dirty flag though a read cached the translation", OK,
+/* First a read, then, after another entry but no invalidation, a write: a cached "clean" must not
+ * hide it. */
+TEST(accessed_dirty, read_then_write, TITLE,
+	"the first write sets the dirty flag though a read cached the translation", OK,
 	.needs = NEEDS(&need_ept, &need_ept_accessed_dirty), .covers = COVERS)
 {
 	CHECK_EQUAL(run_preset(0, ACCESS_READ), OK);
@@ -94,7 +104,8 @@ TEST(accessed_dirty, read_then_write, TITLE, "the first write sets the dirty fla
 }
 
 /* The same within one run of the guest. */
-TEST(accessed_dirty, read_and_write, TITLE, "a write after a read in the same guest sets the dirty flag", OK,
+TEST(accessed_dirty, read_and_write, TITLE,
+	"a write after a read in the same guest sets the dirty flag", OK,
 	.needs = NEEDS(&need_ept, &need_ept_accessed_dirty), .covers = COVERS)
 {
 	window_open(1);
@@ -107,7 +118,8 @@ TEST(accessed_dirty, read_and_write, TITLE, "a write after a read in the same gu
 }
 
 TEST(accessed_dirty, violation, TITLE, "a write that EPT denies does not make the page dirty",
-	EXIT(EXIT_REASON_EPT_VIOLATION), .needs = NEEDS(&need_ept, &need_ept_accessed_dirty), .covers = COVERS)
+	EXIT(EXIT_REASON_EPT_VIOLATION), .needs = NEEDS(&need_ept, &need_ept_accessed_dirty),
+	.covers = COVERS)
 {
 	outcome result;
 
@@ -126,8 +138,11 @@ struct structure_row {
 };
 
 #define STRUCTURE_ROWS(level, name)                                                                \
-	{ { name ", read", OK }, level, ACCESS_READ }, { { name ", write", OK }, level, ACCESS_WRITE }, \
-	{ { name ", fetch", OK }, level, ACCESS_FETCH }
+	{ { name ", read", OK }, level, ACCESS_READ },                                             \
+		{ { name ", write", OK }, level, ACCESS_WRITE },                                   \
+	{                                                                                          \
+		{ name ", fetch", OK }, level, ACCESS_FETCH                                        \
+	}
 static const struct structure_row structures[] = { STRUCTURE_ROWS(1, "page table"),
 	STRUCTURE_ROWS(2, "page directory"), STRUCTURE_ROWS(3, "page-directory-pointer table"),
 	STRUCTURE_ROWS(4, "PML4 table") };
@@ -148,21 +163,22 @@ static outcome run_structure(const struct structure_row *row, uint64_t eptp, uin
 }
 
 SWEEP(accessed_dirty, guest_structures, TITLE,
-	"enabled: the pages of the guest's paging structures become dirty when they are used", structures,
-	.needs = NEEDS(&need_ept, &need_ept_accessed_dirty), .covers = COVERS)
+	"enabled: the pages of the guest's paging structures become dirty when they are used",
+	structures, .needs = NEEDS(&need_ept, &need_ept_accessed_dirty), .covers = COVERS)
 {
 	return run_structure(TEST_ROW(struct structure_row), EPTP_ACCESSED_DIRTY, FLAGS);
 }
 
 SWEEP(accessed_dirty, guest_structures_off, TITLE,
-	"not enabled: the pages of the guest's paging structures get no flags", structures, .needs = NEEDS(&need_ept),
-	.covers = COVERS)
+	"not enabled: the pages of the guest's paging structures get no flags", structures,
+	.needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	return run_structure(TEST_ROW(struct structure_row), 0, 0);
 }
 
 TEST(accessed_dirty, not_present, TITLE, "nothing is written to an entry that is not present",
-	EXIT(EXIT_REASON_EPT_VIOLATION), .needs = NEEDS(&need_ept, &need_ept_accessed_dirty), .covers = COVERS)
+	EXIT(EXIT_REASON_EPT_VIOLATION), .needs = NEEDS(&need_ept, &need_ept_accessed_dirty),
+	.covers = COVERS)
 {
 	outcome result;
 

@@ -1,5 +1,6 @@
-/* The EPT pointer in use: which structures it selects, and what physical addresses a guest may form (Intel SDM,
-   "Extended-Page-Table Pointer (EPTP)", "EPT Overview"). Its checks at VM entry are entry/'s. */
+/* The EPT pointer in use: which structures it selects, and what physical addresses a guest may form
+   (Intel SDM, "Extended-Page-Table Pointer (EPTP)", "EPT Overview"). Its checks at VM entry are
+   entry/'s. */
 #define TEST_FOLDER "ept/"
 #include "vmx-tests/ept/window.h"
 
@@ -26,8 +27,8 @@ static outcome run_two_roots(uint16_t vpid)
 	return OK;
 }
 
-TEST(eptp, selects, TITLE, "another EPTP means other translations, without INVEPT", OK, .needs = NEEDS(&need_ept),
-	.covers = COVERS)
+TEST(eptp, selects, TITLE, "another EPTP means other translations, without INVEPT", OK,
+	.needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	return run_two_roots(0);
 }
@@ -39,8 +40,10 @@ TEST(eptp, selects_same_vpid, "SDM Creating and Using Cached Translation Informa
 	return run_two_roots(7);
 }
 
-TEST(eptp, uncacheable, TITLE, "the structures may be uncacheable where IA32_VMX_EPT_VPID_CAP says so", OK,
-	.needs = NEEDS(&need_ept, &need_ept_uncacheable), .covers = COVERS " cap:VMX_EPT_VPID_CAP_EPTP_UC")
+TEST(eptp, uncacheable, TITLE,
+	"the structures may be uncacheable where IA32_VMX_EPT_VPID_CAP says so", OK,
+	.needs = NEEDS(&need_ept, &need_ept_uncacheable),
+	.covers = COVERS " cap:VMX_EPT_VPID_CAP_EPTP_UC")
 {
 	window_open(1);
 	field_clear(VMCS_EPTP, EPTP_MEMORY_TYPE);
@@ -48,8 +51,9 @@ TEST(eptp, uncacheable, TITLE, "the structures may be uncacheable where IA32_VMX
 }
 
 TEST(eptp, not_enabled, "SDM Processor-Based VM-Execution Controls",
-	"with \"enable EPT\" 0, the EPTP is not looked at and guest-physical addresses are physical", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_ept), .covers = COVERS)
+	"with \"enable EPT\" 0, the EPTP is not looked at and guest-physical addresses are "
+	"physical",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	outcome result;
 
@@ -61,8 +65,9 @@ TEST(eptp, not_enabled, "SDM Processor-Based VM-Execution Controls",
 }
 
 TEST(eptp, not_active, "SDM Processor-Based VM-Execution Controls",
-	"without \"activate secondary controls\", \"enable EPT\" counts as 0", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_ept), .covers = COVERS " control:PROC_ACTIVATE_SECONDARY_CONTROLS")
+	"without \"activate secondary controls\", \"enable EPT\" counts as 0",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_ept),
+	.covers = COVERS " control:PROC_ACTIVATE_SECONDARY_CONTROLS")
 {
 	window_open_guest();
 	field_write(VMCS_PROC2_CONTROLS, PROC2_ENABLE_EPT);
@@ -83,14 +88,16 @@ static const struct physical_row guest_entries[] = {
 };
 
 SWEEP(eptp, guest_address_width, "SDM Paging and EPT: Reserved Bits",
-	"the guest's entries have the same reserved address bits as without EPT: a page fault, not an exit for EPT", guest_entries,
-	.needs = NEEDS(&need_ept, &need_reserved_physical), .covers = COVERS)
+	"the guest's entries have the same reserved address bits as without EPT: a page fault, not "
+	"an exit for EPT",
+	guest_entries, .needs = NEEDS(&need_ept, &need_reserved_physical), .covers = COVERS)
 {
 	const struct physical_row *row = TEST_ROW(struct physical_row);
 	outcome result = FAULT(PF, PF_PRESENT | PF_RSVD);
 	unsigned int bit;
 
-	for (bit = window_physical_width(); bit < 52 && result == FAULT(PF, PF_PRESENT | PF_RSVD); bit++) {
+	for (bit = window_physical_width(); bit < 52 && result == FAULT(PF, PF_PRESENT | PF_RSVD);
+		bit++) {
 		window_open(1);
 		*window_guest_entry(row->level) |= BIT(bit);
 		ept_invalidate();
@@ -100,8 +107,8 @@ SWEEP(eptp, guest_address_width, "SDM Paging and EPT: Reserved Bits",
 }
 
 TEST(eptp, guest_address_inside, "SDM EPT Translation Mechanism",
-	"the highest guest-physical address that the guest can form is looked up: nothing is there", EXIT(EXIT_REASON_EPT_VIOLATION),
-	.needs = NEEDS(&need_ept), .covers = COVERS)
+	"the highest guest-physical address that the guest can form is looked up: nothing is there",
+	EXIT(EXIT_REASON_EPT_VIOLATION), .needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	uint64_t top = BITS(MIN(window_physical_width(), 48) - 1, 12);
 	outcome result;

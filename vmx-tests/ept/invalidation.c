@@ -1,5 +1,6 @@
-/* What INVEPT and INVVPID invalidate, what VM entries and exits do, and what a guest may invalidate itself (Intel SDM,
-   "Operations that Invalidate Cached Mappings"). The instructions' operands are insn/'s. */
+/* What INVEPT and INVVPID invalidate, what VM entries and exits do, and what a guest may invalidate
+   itself (Intel SDM, "Operations that Invalidate Cached Mappings"). The instructions' operands are
+   insn/'s. */
 #define TEST_FOLDER "ept/"
 #include "vmx-tests/ept/remap.h"
 
@@ -13,7 +14,8 @@ static void enable_vpid(uint16_t vpid)
 
 /* The controls: without them the tests below might prove nothing. */
 TEST(invalidation, stale_in_guest, "SDM Information That May Be Cached",
-	"control: until something invalidates it, the old EPT entry may be used", OK, .needs = NEEDS(&need_stale_in_guest))
+	"control: until something invalidates it, the old EPT entry may be used", OK,
+	.needs = NEEDS(&need_stale_in_guest))
 {
 	remap_open(REMAP_EPT, 0);
 	ept_invalidate();
@@ -38,7 +40,7 @@ TEST(invalidation, stale_over_exit, "SDM Information That May Be Cached",
 struct invept_row {
 	struct test_row row;
 	uint64_t type;
-	uint16_t vpid;   /* 0: not enabled */
+	uint16_t vpid; /* 0: not enabled */
 	bool accessed_dirty;
 };
 
@@ -78,20 +80,23 @@ static const struct invept_row accessed_dirty[] = {
 SWEEP(invalidation, invept_single, TITLE,
 	"single-context INVEPT invalidates the mappings of its EPTP, for all VPIDs", single,
 	.needs = NEEDS(&need_ept, &need_vpid, &need_invept_single),
-	.covers = "insn:INVEPT cap:VMX_EPT_VPID_CAP_INVEPT_SINGLE control:PROC2_ENABLE_VPID field:VPID")
+	.covers = "insn:INVEPT cap:VMX_EPT_VPID_CAP_INVEPT_SINGLE control:PROC2_ENABLE_VPID "
+		  "field:VPID")
 {
 	return run_invept(TEST_ROW(struct invept_row));
 }
 
-SWEEP(invalidation, invept_all, TITLE, "all-context INVEPT invalidates the mappings of all EPTPs", all,
-	.needs = NEEDS(&need_ept, &need_vpid), .covers = "insn:INVEPT cap:VMX_EPT_VPID_CAP_INVEPT_ALL field:VPID")
+SWEEP(invalidation, invept_all, TITLE, "all-context INVEPT invalidates the mappings of all EPTPs",
+	all, .needs = NEEDS(&need_ept, &need_vpid),
+	.covers = "insn:INVEPT cap:VMX_EPT_VPID_CAP_INVEPT_ALL field:VPID")
 {
 	return run_invept(TEST_ROW(struct invept_row));
 }
 
 SWEEP(invalidation, invept_accessed_dirty, TITLE,
 	"INVEPT invalidates mappings made with accessed and dirty flags enabled", accessed_dirty,
-	.needs = NEEDS(&need_ept, &need_vpid, &need_ept_accessed_dirty, &need_invept_single), .covers = "insn:INVEPT")
+	.needs = NEEDS(&need_ept, &need_vpid, &need_ept_accessed_dirty, &need_invept_single),
+	.covers = "insn:INVEPT")
 {
 	return run_invept(TEST_ROW(struct invept_row));
 }
@@ -131,10 +136,10 @@ static outcome run_invvpid(const struct invvpid_row *row)
 INVVPID_ROWS(address, INVVPID_ADDRESS);
 INVVPID_ROWS(single_vpid, INVVPID_SINGLE_CONTEXT);
 INVVPID_ROWS(all_vpids, INVVPID_ALL_CONTEXT);
-static const struct invvpid_row keep_global[] = {
-	{ { "without EPT", OK }, INVVPID_SINGLE_CONTEXT_KEEP_GLOBAL, REMAP_GUEST_WITHOUT_EPT, 0 } };
-static const struct invvpid_row keep_global_ept[] = {
-	{ { "under EPT", OK }, INVVPID_SINGLE_CONTEXT_KEEP_GLOBAL, REMAP_GUEST, 0 } };
+static const struct invvpid_row keep_global[] = { { { "without EPT", OK },
+	INVVPID_SINGLE_CONTEXT_KEEP_GLOBAL, REMAP_GUEST_WITHOUT_EPT, 0 } };
+static const struct invvpid_row keep_global_ept[] = { { { "under EPT", OK },
+	INVVPID_SINGLE_CONTEXT_KEEP_GLOBAL, REMAP_GUEST, 0 } };
 
 #define INVVPID_SWEEP(name, text, rows, ...)                                                       \
 	SWEEP(invalidation, name, TITLE, text, rows, .needs = NEEDS(&need_vpid, __VA_ARGS__),      \
@@ -143,19 +148,21 @@ static const struct invvpid_row keep_global_ept[] = {
 		return run_invvpid(TEST_ROW(struct invvpid_row));                                  \
 	}
 
-INVVPID_SWEEP(invvpid_address, "individual-address INVVPID invalidates that address, global or not", address,
-	&need_invvpid_address, &need_invvpid_single)
-INVVPID_SWEEP(invvpid_address_ept, "individual-address INVVPID invalidates combined mappings, too", address_ept,
-	&need_ept, &need_invvpid_address, &need_invvpid_single)
-INVVPID_SWEEP(invvpid_single, "single-context INVVPID invalidates the VPID's mappings, global or not", single_vpid,
+INVVPID_SWEEP(invvpid_address, "individual-address INVVPID invalidates that address, global or not",
+	address, &need_invvpid_address, &need_invvpid_single)
+INVVPID_SWEEP(invvpid_address_ept, "individual-address INVVPID invalidates combined mappings, too",
+	address_ept, &need_ept, &need_invvpid_address, &need_invvpid_single)
+INVVPID_SWEEP(invvpid_single,
+	"single-context INVVPID invalidates the VPID's mappings, global or not", single_vpid,
 	&need_invvpid_single)
-INVVPID_SWEEP(invvpid_single_ept, "single-context INVVPID invalidates combined mappings, too", single_vpid_ept,
-	&need_ept, &need_invvpid_single)
+INVVPID_SWEEP(invvpid_single_ept, "single-context INVVPID invalidates combined mappings, too",
+	single_vpid_ept, &need_ept, &need_invvpid_single)
 INVVPID_SWEEP(invvpid_all, "all-contexts INVVPID invalidates the mappings of every VPID", all_vpids,
 	&need_invvpid_all, &need_invvpid_single)
-INVVPID_SWEEP(invvpid_all_ept, "all-contexts INVVPID invalidates combined mappings, too", all_vpids_ept,
-	&need_ept, &need_invvpid_all, &need_invvpid_single)
-INVVPID_SWEEP(invvpid_keep_global, "the type that keeps global translations invalidates the others", keep_global,
-	&need_invvpid_keep_global, &need_invvpid_single)
-INVVPID_SWEEP(invvpid_keep_global_ept, "the type that keeps global translations invalidates other combined mappings",
+INVVPID_SWEEP(invvpid_all_ept, "all-contexts INVVPID invalidates combined mappings, too",
+	all_vpids_ept, &need_ept, &need_invvpid_all, &need_invvpid_single)
+INVVPID_SWEEP(invvpid_keep_global, "the type that keeps global translations invalidates the others",
+	keep_global, &need_invvpid_keep_global, &need_invvpid_single)
+INVVPID_SWEEP(invvpid_keep_global_ept,
+	"the type that keeps global translations invalidates other combined mappings",
 	keep_global_ept, &need_ept, &need_invvpid_keep_global, &need_invvpid_single)

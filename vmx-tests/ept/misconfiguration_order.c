@@ -1,12 +1,12 @@
-/* When an EPT entry's setting matters: address bits above the physical-address width, entries that are not
-   present, and what comes first when two rules are broken (Intel SDM, "EPT Misconfigurations", "Prioritization of EPT
-   Misconfigurations and EPT Violations"). */
+/* When an EPT entry's setting matters: address bits above the physical-address width, entries that
+   are not present, and what comes first when two rules are broken (Intel SDM, "EPT
+   Misconfigurations", "Prioritization of EPT Misconfigurations and EPT Violations"). */
 #define TEST_FOLDER "ept/"
 #include "vmx-tests/ept/window.h"
 
-#define VIOLATION	 EXIT(EXIT_REASON_EPT_VIOLATION)
+#define VIOLATION        EXIT(EXIT_REASON_EPT_VIOLATION)
 #define MISCONFIGURATION EXIT(EXIT_REASON_EPT_MISCONFIGURATION)
-#define COVERS		 "exit:EPT_MISCONFIGURATION"
+#define COVERS           "exit:EPT_MISCONFIGURATION"
 
 struct width_row {
 	struct test_row row;
@@ -19,7 +19,8 @@ static const struct width_row width_rows[] = {
 	{ { "PDE of a 2-MByte page", MISCONFIGURATION }, 2, 2 },
 	{ { "PTE", MISCONFIGURATION }, 1, 1 },
 };
-static const struct width_row width_rows_1g[] = { { { "PDPTE of a 1-GByte page", MISCONFIGURATION }, 3, 3 } };
+static const struct width_row width_rows_1g[] = { { { "PDPTE of a 1-GByte page", MISCONFIGURATION },
+	3, 3 } };
 static const struct width_row width_rows_root[] = { { { "PML4E", MISCONFIGURATION }, 1, 4 } };
 
 /* Each bit from the physical-address width to 51, alone. */
@@ -39,7 +40,8 @@ static outcome run_width(const struct width_row *row)
 #define WIDTH_SWEEP(name, rows, ...)                                                               \
 	SWEEP(misconfiguration, name, "SDM EPT Misconfigurations",                                 \
 		"address bits beyond the physical-address width are reserved", rows,               \
-		.needs = NEEDS(&need_ept, &need_reserved_physical, ##__VA_ARGS__), .covers = COVERS) \
+		.needs = NEEDS(&need_ept, &need_reserved_physical, ##__VA_ARGS__),                 \
+		.covers = COVERS)                                                                  \
 	{                                                                                          \
 		return run_width(TEST_ROW(struct width_row));                                      \
 	}
@@ -48,11 +50,11 @@ WIDTH_SWEEP(address_width, width_rows)
 WIDTH_SWEEP(address_width_1g, width_rows_1g, &need_ept_1g)
 WIDTH_SWEEP(address_width_pml4e, width_rows_root, &need_wide_physical)
 
-/* The highest address bit that is not reserved, in an entry that maps a page: no misconfiguration, whatever
-   answers there. Reads of memory that does not exist give something. */
+/* The highest address bit that is not reserved, in an entry that maps a page: no misconfiguration,
+   whatever answers there. Reads of memory that does not exist give something. */
 TEST(misconfiguration, address_width_inside, "SDM EPT Misconfigurations",
-	"the address bit just below the physical-address width is not reserved", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_ept), .covers = COVERS)
+	"the address bit just below the physical-address width is not reserved",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	window_open(1);
 	*window_entry(1) |= BIT(window_physical_width() - 1);
@@ -75,8 +77,8 @@ static const struct absent_row absent[] = {
 };
 
 SWEEP(misconfiguration, not_present, "SDM EPT Translation Mechanism",
-	"where bits 2:0 are 0 the entry is not present, and the others are ignored", absent, .needs = NEEDS(&need_ept),
-	.covers = COVERS)
+	"where bits 2:0 are 0 the entry is not present, and the others are ignored", absent,
+	.needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	const struct absent_row *row = TEST_ROW(struct absent_row);
 
@@ -105,12 +107,13 @@ static const struct order_row order[] = {
 		FIELD_PUT(7, EPT_MEMORY_TYPE), 0, ACCESS_FETCH },
 	{ { "not writable, and misconfigured itself, write", MISCONFIGURATION }, EPT_ALL, 0,
 		FIELD_PUT(7, EPT_MEMORY_TYPE), EPT_WRITE, ACCESS_WRITE },
-	{ { "no write above not present, read", VIOLATION }, EPT_READ | EPT_EXECUTE, 0, 0, ~UINT64_C(0),
-		ACCESS_READ },
+	{ { "no write above not present, read", VIOLATION }, EPT_READ | EPT_EXECUTE, 0, 0,
+		~UINT64_C(0), ACCESS_READ },
 };
 
 SWEEP(misconfiguration, order, "SDM Prioritization of EPT Misconfigurations and EPT Violations",
-	"entries are looked at from the root; a violation of rights is only found after a walk without misconfiguration",
+	"entries are looked at from the root; a violation of rights is only found after a walk "
+	"without misconfiguration",
 	order, .needs = NEEDS(&need_ept), .covers = "exit:EPT_MISCONFIGURATION exit:EPT_VIOLATION")
 {
 	const struct order_row *row = TEST_ROW(struct order_row);
@@ -121,9 +124,12 @@ SWEEP(misconfiguration, order, "SDM Prioritization of EPT Misconfigurations and 
 	return window_access(row->access, 0);
 }
 
-/* A page fault of the guest's own comes first: its tables deny before EPT is asked about the page. */
-TEST(misconfiguration, page_fault_first, "SDM Prioritization of EPT Misconfigurations and EPT Violations",
-	"an access that the guest's tables do not allow is a page fault, whatever EPT has for the page",
+/* A page fault of the guest's own comes first: its tables deny before EPT is asked about the page.
+ */
+TEST(misconfiguration, page_fault_first,
+	"SDM Prioritization of EPT Misconfigurations and EPT Violations",
+	"an access that the guest's tables do not allow is a page fault, whatever EPT has for the "
+	"page",
 	FAULT(PF, PF_PRESENT | PF_WRITE), .needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	window_open(1);

@@ -1,13 +1,14 @@
-/* Mode-based execute control (Intel SDM, "Mode-Based Execution Control", "EPT Violations"): bit 2 of an EPT entry is for fetches
-   from supervisor-mode linear addresses, bit 10 for user-mode ones. */
+/* Mode-based execute control (Intel SDM, "Mode-Based Execution Control", "EPT Violations"): bit 2
+   of an EPT entry is for fetches from supervisor-mode linear addresses, bit 10 for user-mode ones.
+ */
 #define TEST_FOLDER "ept/"
 #include "vmx-tests/ept/window.h"
 
 #define VIOLATION EXIT(EXIT_REASON_EPT_VIOLATION)
-#define COVERS	  "control:PROC2_MODE_BASED_EXECUTE exit:EPT_VIOLATION"
-#define NEEDED	  NEEDS(&need_ept, &need_PROC2_MODE_BASED_EXECUTE)
-#define TITLE	  "SDM EPT Violations"
-#define BOTH	  (EPT_EXECUTE | EPT_EXECUTE_USER)
+#define COVERS    "control:PROC2_MODE_BASED_EXECUTE exit:EPT_VIOLATION"
+#define NEEDED    NEEDS(&need_ept, &need_PROC2_MODE_BASED_EXECUTE)
+#define TITLE     "SDM EPT Violations"
+#define BOTH      (EPT_EXECUTE | EPT_EXECUTE_USER)
 
 struct mode_row {
 	struct test_row row;
@@ -16,7 +17,8 @@ struct mode_row {
 	bool user; /* the linear address is a user-mode one */
 };
 
-/* With the control 1 every entry on the way to the guest's code needs bit 10 as well, since its pages are user-mode. */
+/* With the control 1 every entry on the way to the guest's code needs bit 10 as well, since its
+ * pages are user-mode. */
 static void open(unsigned int page, bool user)
 {
 	uint64_t gpa;
@@ -36,36 +38,49 @@ static void open(unsigned int page, bool user)
 }
 
 #define ROWS(page, level)                                                                          \
-	{ { #page " at level " #level ": neither, supervisor", VIOLATION }, page, level, 0, false }, \
-	{ { #page " at level " #level ": neither, user", VIOLATION }, page, level, 0, true },      \
-	{ { #page " at level " #level ": bit 2, supervisor", OK }, page, level, EPT_EXECUTE, false }, \
-	{ { #page " at level " #level ": bit 2, user", VIOLATION }, page, level, EPT_EXECUTE, true }, \
-	{ { #page " at level " #level ": bit 10, supervisor", VIOLATION }, page, level, EPT_EXECUTE_USER, false }, \
-	{ { #page " at level " #level ": bit 10, user", OK }, page, level, EPT_EXECUTE_USER, true }, \
-	{ { #page " at level " #level ": both, supervisor", OK }, page, level, BOTH, false },      \
-	{ { #page " at level " #level ": both, user", OK }, page, level, BOTH, true }
+	{ { #page " at level " #level ": neither, supervisor", VIOLATION }, page, level, 0,        \
+		false },                                                                           \
+		{ { #page " at level " #level ": neither, user", VIOLATION }, page, level, 0,      \
+			true },                                                                    \
+		{ { #page " at level " #level ": bit 2, supervisor", OK }, page, level,            \
+			EPT_EXECUTE, false },                                                      \
+		{ { #page " at level " #level ": bit 2, user", VIOLATION }, page, level,           \
+			EPT_EXECUTE, true },                                                       \
+		{ { #page " at level " #level ": bit 10, supervisor", VIOLATION }, page, level,    \
+			EPT_EXECUTE_USER, false },                                                 \
+		{ { #page " at level " #level ": bit 10, user", OK }, page, level,                 \
+			EPT_EXECUTE_USER, true },                                                  \
+		{ { #page " at level " #level ": both, supervisor", OK }, page, level, BOTH,       \
+			false },                                                                   \
+	{                                                                                          \
+		{ #page " at level " #level ": both, user", OK }, page, level, BOTH, true          \
+	}
 
-static const struct mode_row modes[] = { ROWS(1, 1), ROWS(1, 2), ROWS(1, 3), ROWS(2, 2), ROWS(2, 3) };
+static const struct mode_row modes[] = { ROWS(1, 1), ROWS(1, 2), ROWS(1, 3), ROWS(2, 2),
+	ROWS(2, 3) };
 
 SWEEP(mode_based, fetch, TITLE,
-	"fetches from supervisor-mode linear addresses need bit 2, those from user-mode ones bit 10; bits 5 and 6 of the qualification report them",
+	"fetches from supervisor-mode linear addresses need bit 2, those from user-mode ones bit "
+	"10; bits 5 and 6 of the qualification report them",
 	modes, .needs = NEEDED, .covers = COVERS)
 {
 	const struct mode_row *row = TEST_ROW(struct mode_row);
 	uint64_t expected = (row->execute & EPT_EXECUTE ? EPT_VIOLATION_EXECUTABLE : 0) |
-		(row->execute & EPT_EXECUTE_USER ? EPT_VIOLATION_USER_EXECUTABLE : 0);
+			    (row->execute & EPT_EXECUTE_USER ? EPT_VIOLATION_USER_EXECUTABLE : 0);
 	outcome result;
 
 	open(row->page, row->user);
 	*window_entry(row->level) = (*window_entry(row->level) & ~BOTH) | row->execute;
 	result = window_access(ACCESS_FETCH, 0);
 	if (result == VIOLATION)
-		CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION) & BITS(6, 0), expected | EPT_VIOLATION_FETCH |
-			EPT_VIOLATION_READABLE | EPT_VIOLATION_WRITABLE);
+		CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION) & BITS(6, 0),
+			expected | EPT_VIOLATION_FETCH | EPT_VIOLATION_READABLE |
+				EPT_VIOLATION_WRITABLE);
 	return result;
 }
 
-TEST(mode_based, not_enabled, TITLE, "with the control 0, bit 2 is for all fetches and bit 10 is ignored", OK, .needs = NEEDED,
+TEST(mode_based, not_enabled, TITLE,
+	"with the control 0, bit 2 is for all fetches and bit 10 is ignored", OK, .needs = NEEDED,
 	.covers = COVERS)
 {
 	window_open(1);
@@ -75,7 +90,8 @@ TEST(mode_based, not_enabled, TITLE, "with the control 0, bit 2 is for all fetch
 	return OK;
 }
 
-TEST(mode_based, data, TITLE, "data accesses do not depend on the execute bits", OK, .needs = NEEDED, .covers = COVERS)
+TEST(mode_based, data, TITLE, "data accesses do not depend on the execute bits", OK,
+	.needs = NEEDED, .covers = COVERS)
 {
 	open(1, true);
 	*window_entry(1) &= ~BOTH;
@@ -84,8 +100,10 @@ TEST(mode_based, data, TITLE, "data accesses do not depend on the execute bits",
 }
 
 /* Presence: bit 10 counts. */
-TEST(mode_based, user_execute_only, "SDM EPT Misconfigurations", "an entry with bit 10 alone is present, and execute-only", OK,
-	.needs = NEEDS(&need_ept, &need_PROC2_MODE_BASED_EXECUTE, &need_execute_only), .covers = COVERS)
+TEST(mode_based, user_execute_only, "SDM EPT Misconfigurations",
+	"an entry with bit 10 alone is present, and execute-only", OK,
+	.needs = NEEDS(&need_ept, &need_PROC2_MODE_BASED_EXECUTE, &need_execute_only),
+	.covers = COVERS)
 {
 	open(1, true);
 	*window_entry(1) = (*window_entry(1) & ~EPT_ALL) | EPT_EXECUTE_USER;
@@ -94,8 +112,10 @@ TEST(mode_based, user_execute_only, "SDM EPT Misconfigurations", "an entry with 
 	return OK;
 }
 
-TEST(mode_based, user_execute_write, "SDM EPT Misconfigurations", "bit 10 with write but not read permission is misconfigured",
-	EXIT(EXIT_REASON_EPT_MISCONFIGURATION), .needs = NEEDED, .covers = COVERS " exit:EPT_MISCONFIGURATION")
+TEST(mode_based, user_execute_write, "SDM EPT Misconfigurations",
+	"bit 10 with write but not read permission is misconfigured",
+	EXIT(EXIT_REASON_EPT_MISCONFIGURATION), .needs = NEEDED,
+	.covers = COVERS " exit:EPT_MISCONFIGURATION")
 {
 	open(1, true);
 	*window_entry(1) = (*window_entry(1) & ~EPT_ALL) | EPT_EXECUTE_USER | EPT_WRITE;

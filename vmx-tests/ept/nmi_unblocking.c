@@ -1,5 +1,5 @@
-/* EPT violations of IRET, which ends the blocking of NMIs (Intel SDM, "Exit Qualification for EPT Violations", bit 12,
-   and "Architectural State Before a VM Exit"). */
+/* EPT violations of IRET, which ends the blocking of NMIs (Intel SDM, "Exit Qualification for EPT
+   Violations", bit 12, and "Architectural State Before a VM Exit"). */
 #define TEST_FOLDER "ept/"
 #include "vmx-tests/ept/window.h"
 
@@ -9,11 +9,12 @@ static void guest_nothing(void)
 {
 }
 
-/* IRET to the next instruction. Blocking by NMI outlives a VM exit ("Updating Non-Register State"): the host ends
-   it so, too. */
+/* IRET to the next instruction. Blocking by NMI outlives a VM exit ("Updating Non-Register State"):
+   the host ends it so, too. */
 static void iret_here(void)
 {
-	__asm__ volatile("movq %%rsp, %%rax; movl %%ss, %%ecx; pushq %%rcx; pushq %%rax; pushfq; movl %%cs, %%ecx;"
+	__asm__ volatile("movq %%rsp, %%rax; movl %%ss, %%ecx; pushq %%rcx; pushq %%rax; pushfq; "
+			 "movl %%cs, %%ecx;"
 			 "pushq %%rcx; pushq $1f; iretq; 1:"
 			 :
 			 :
@@ -24,7 +25,7 @@ struct blocking_row {
 	struct test_row row;
 	uint64_t pin_controls;
 	bool blocked, iret;
-	bool unblocking;   /* expected: bit 12 of the qualification */
+	bool unblocking;    /* expected: bit 12 of the qualification */
 	bool blocked_after; /* expected */
 };
 
@@ -35,7 +36,8 @@ static outcome run(const struct blocking_row *row)
 	window_open(1);
 	field_clear(VMCS_PIN_CONTROLS, PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
 	field_set(VMCS_PIN_CONTROLS, row->pin_controls);
-	guest_run(iret_here); /* unblocked, whatever ran before: entry_virtual has CPUs that do not load that */
+	guest_run(iret_here); /* unblocked, whatever ran before: entry_virtual has CPUs that do not
+				 load that */
 	field_write(VMCS_GUEST_INTERRUPTIBILITY_STATE, row->blocked ? INTERRUPTIBILITY_NMI : 0);
 	*window_entry(1) = 0;
 	ept_invalidate();
@@ -56,8 +58,8 @@ static const struct blocking_row real[] = {
 };
 
 SWEEP(nmi_unblocking, nmis, "SDM Exit Qualification for EPT Violations",
-	"with \"NMI exiting\" 0, bit 12 says that IRET had ended blocking by NMI, which is gone", real,
-	.needs = NEEDS(&need_ept), .covers = "exit:EPT_VIOLATION control:PIN_NMI_EXITING")
+	"with \"NMI exiting\" 0, bit 12 says that IRET had ended blocking by NMI, which is gone",
+	real, .needs = NEEDS(&need_ept), .covers = "exit:EPT_VIOLATION control:PIN_NMI_EXITING")
 {
 	return run(TEST_ROW(struct blocking_row));
 }
@@ -71,15 +73,18 @@ static const struct blocking_row virtual[] = {
 };
 
 SWEEP(nmi_unblocking, virtual_nmis, "SDM Exit Qualification for EPT Violations",
-	"with \"virtual NMIs\" 1, bit 12 says that IRET had ended virtual-NMI blocking, which is gone", virtual,
-	.needs = NEEDS(&need_ept, &need_PIN_VIRTUAL_NMIS), .covers = "exit:EPT_VIOLATION control:PIN_VIRTUAL_NMIS")
+	"with \"virtual NMIs\" 1, bit 12 says that IRET had ended virtual-NMI blocking, which is "
+	"gone",
+	virtual, .needs = NEEDS(&need_ept, &need_PIN_VIRTUAL_NMIS),
+	.covers = "exit:EPT_VIOLATION control:PIN_VIRTUAL_NMIS")
 {
 	return run(TEST_ROW(struct blocking_row));
 }
 
 TEST(nmi_unblocking, nmi_exiting, "SDM Changes to Instruction Behavior in VMX Non-Root Operation",
-	"with \"NMI exiting\" 1 and \"virtual NMIs\" 0, IRET does not change blocking by NMI", VIOLATION,
-	.needs = NEEDS(&need_ept), VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI }),
+	"with \"NMI exiting\" 1 and \"virtual NMIs\" 0, IRET does not change blocking by NMI",
+	VIOLATION, .needs = NEEDS(&need_ept),
+	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI }),
 	.covers = "exit:EPT_VIOLATION control:PIN_NMI_EXITING")
 {
 	outcome result;
@@ -115,15 +120,17 @@ static outcome enter_twice(uint64_t pin_controls)
 	return result;
 }
 
-TEST(nmi_unblocking, entry, "SDM Interruptibility State", "VM entry with bit 3 clear ends blocking by NMI",
-	EXIT(EXIT_REASON_VMCALL), .covers = "field:GUEST_INTERRUPTIBILITY_STATE")
+TEST(nmi_unblocking, entry, "SDM Interruptibility State",
+	"VM entry with bit 3 clear ends blocking by NMI", EXIT(EXIT_REASON_VMCALL),
+	.covers = "field:GUEST_INTERRUPTIBILITY_STATE")
 {
 	return enter_twice(0);
 }
 
 TEST(nmi_unblocking, entry_virtual, "SDM Interruptibility State",
-	"with \"virtual NMIs\" 1, VM entry with bit 3 clear ends virtual-NMI blocking", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_PIN_VIRTUAL_NMIS), .covers = "field:GUEST_INTERRUPTIBILITY_STATE control:PIN_VIRTUAL_NMIS")
+	"with \"virtual NMIs\" 1, VM entry with bit 3 clear ends virtual-NMI blocking",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_PIN_VIRTUAL_NMIS),
+	.covers = "field:GUEST_INTERRUPTIBILITY_STATE control:PIN_VIRTUAL_NMIS")
 {
 	return enter_twice(VIRTUAL);
 }

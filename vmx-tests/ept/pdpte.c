@@ -1,13 +1,16 @@
-/* The PDPTE registers of PAE paging under EPT: loaded from the VMCS at VM entry and by MOV to CR, saved at VM exit
-   (Intel SDM, "Checks on Guest Page-Directory-Pointer-Table Entries", "PDPTE Registers", "EPT Violations"). */
+/* The PDPTE registers of PAE paging under EPT: loaded from the VMCS at VM entry and by MOV to CR,
+   saved at VM exit (Intel SDM, "Checks on Guest Page-Directory-Pointer-Table Entries", "PDPTE
+   Registers", "EPT Violations"). */
 #define TEST_FOLDER "ept/"
 #include "vmx-tests/ept/window.h"
 #include "vmx-tests/guest_tables.h"
 
 #define VIOLATION EXIT(EXIT_REASON_EPT_VIOLATION)
-#define COVERS	  "field:GUEST_PDPTE0 field:GUEST_PDPTE1 field:GUEST_PDPTE2 field:GUEST_PDPTE3 control:PROC2_ENABLE_EPT"
-#define TITLE	  "SDM Checks on Guest Page-Directory-Pointer-Table Entries"
-#define PDPTES	  4
+#define COVERS                                                                                     \
+	"field:GUEST_PDPTE0 field:GUEST_PDPTE1 field:GUEST_PDPTE2 field:GUEST_PDPTE3 "             \
+	"control:PROC2_ENABLE_EPT"
+#define TITLE  "SDM Checks on Guest Page-Directory-Pointer-Table Entries"
+#define PDPTES 4
 
 /* A table of its own page: EPT rights are per page. */
 static uint64_t table[512] __aligned(4096);
@@ -30,7 +33,8 @@ static void write_pdptes(uint64_t difference)
 		field_write(VMCS_GUEST_PDPTE0 + 2 * i, guest_pae_pdpt[i] + difference);
 }
 
-/* A guest with PAE paging, its registers in the VMCS, and the same in memory, twice: where CR3 points and in table[]. */
+/* A guest with PAE paging, its registers in the VMCS, and the same in memory, twice: where CR3
+ * points and in table[]. */
 static void open(const void *code, size_t bytes)
 {
 	uint64_t i;
@@ -44,7 +48,8 @@ static void open(const void *code, size_t bytes)
 	guest_gpr[RSI] = CR0_CD | (read_cr0() & CR0_NW);
 }
 
-TEST(pdpte, entry_loads_fields, TITLE, "with EPT, VM entry loads the PDPTEs from the VMCS, not from memory",
+TEST(pdpte, entry_loads_fields, TITLE,
+	"with EPT, VM entry loads the PDPTEs from the VMCS, not from memory",
 	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	uint64_t i;
@@ -55,7 +60,8 @@ TEST(pdpte, entry_loads_fields, TITLE, "with EPT, VM entry loads the PDPTEs from
 	return guest_enter();
 }
 
-TEST(pdpte, entry_ignores_memory, TITLE, "with EPT, a PDPTE that the VMCS says is not present is not, whatever memory says",
+TEST(pdpte, entry_ignores_memory, TITLE,
+	"with EPT, a PDPTE that the VMCS says is not present is not, whatever memory says",
 	FAULT(PF, PF_FETCH), .needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	outcome result;
@@ -63,17 +69,20 @@ TEST(pdpte, entry_ignores_memory, TITLE, "with EPT, a PDPTE that the VMCS says i
 	open(CODE(pdpte_vmcall));
 	field_write(VMCS_GUEST_PDPTE0, 0);
 	result = guest_run(NULL);
-	return result == FAULT(PF, 0) ? FAULT(PF, PF_FETCH) : result; /* without NX the fetch is not told */
+	return result == FAULT(PF, 0) ? FAULT(PF, PF_FETCH)
+				      : result; /* without NX the fetch is not told */
 }
 
-TEST(pdpte, entry_without_ept, TITLE, "without EPT, VM entry loads the PDPTEs from memory, not from the VMCS",
+TEST(pdpte, entry_without_ept, TITLE,
+	"without EPT, VM entry loads the PDPTEs from memory, not from the VMCS",
 	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	guest_set_mode(GUEST_PAE, CODE(pdpte_vmcall));
 	return guest_enter();
 }
 
-TEST(pdpte, exit_saves, "SDM Saving Non-Register State", "with EPT, a VM exit saves the PDPTEs in use", EXIT(EXIT_REASON_VMCALL),
+TEST(pdpte, exit_saves, "SDM Saving Non-Register State",
+	"with EPT, a VM exit saves the PDPTEs in use", EXIT(EXIT_REASON_VMCALL),
 	.needs = NEEDS(&need_ept, &need_clear_PROC_CR3_LOAD_EXITING), .covers = COVERS)
 {
 	outcome result;
@@ -89,7 +98,8 @@ TEST(pdpte, exit_saves, "SDM Saving Non-Register State", "with EPT, a VM exit sa
 	return result;
 }
 
-TEST(pdpte, registers_hold, "SDM PDPTE Registers", "a change in memory has no effect until the registers are loaded again",
+TEST(pdpte, registers_hold, "SDM PDPTE Registers",
+	"a change in memory has no effect until the registers are loaded again",
 	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	open(CODE(pdpte_change));
@@ -106,11 +116,14 @@ struct load_row {
 
 #define LOADS(expected)                                                                            \
 	{ { "MOV to CR3", expected }, pdpte_load_cr3, pdpte_load_cr3_end, true },                  \
-	{ { "MOV to CR4", expected }, pdpte_load_cr4, pdpte_load_cr4_end, false },                 \
-	{ { "MOV to CR0", expected }, pdpte_load_cr0, pdpte_load_cr0_end, false }
+		{ { "MOV to CR4", expected }, pdpte_load_cr4, pdpte_load_cr4_end, false },         \
+	{                                                                                          \
+		{ "MOV to CR0", expected }, pdpte_load_cr0, pdpte_load_cr0_end, false              \
+	}
 
 /* Gives the page of the PDPTEs those rights. */
-static outcome run_load(const struct load_row *row, uint64_t clear, uint64_t set, uint64_t eptp, uint64_t *entry_after)
+static outcome run_load(const struct load_row *row, uint64_t clear, uint64_t set, uint64_t eptp,
+	uint64_t *entry_after)
 {
 	uint64_t *from = row->own_table ? table : guest_pae_pdpt, *entry, cr0 = read_cr0();
 	outcome result;
@@ -134,23 +147,27 @@ static outcome run_load(const struct load_row *row, uint64_t clear, uint64_t set
 static const struct load_row violations[] = { LOADS(VIOLATION) };
 
 SWEEP(pdpte, load_violation, "SDM Exit Qualification for EPT Violations",
-	"loading the PDPTEs by MOV to CR can violate EPT: a read, and bits 7 and 8 are clear", violations,
-	.needs = NEEDS(&need_ept, &need_clear_PROC_CR3_LOAD_EXITING), .covers = "exit:EPT_VIOLATION")
+	"loading the PDPTEs by MOV to CR can violate EPT: a read, and bits 7 and 8 are clear",
+	violations, .needs = NEEDS(&need_ept, &need_clear_PROC_CR3_LOAD_EXITING),
+	.covers = "exit:EPT_VIOLATION")
 {
 	uint64_t entry;
 	outcome result = run_load(TEST_ROW(struct load_row), EPT_ALL, 0, 0, &entry);
 
 	if (result == VIOLATION)
-		CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION) & (BITS(5, 0) | BITS(8, 7) | BIT(12)),
+		CHECK_EQUAL(
+			field_read(VMCS_EXIT_QUALIFICATION) & (BITS(5, 0) | BITS(8, 7) | BIT(12)),
 			EPT_VIOLATION_READ);
 	return result;
 }
 
-static const struct load_row misconfigurations[] = { LOADS(EXIT(EXIT_REASON_EPT_MISCONFIGURATION)) };
+static const struct load_row misconfigurations[] = { LOADS(
+	EXIT(EXIT_REASON_EPT_MISCONFIGURATION)) };
 
 SWEEP(pdpte, load_misconfiguration, "SDM EPT Misconfigurations",
 	"loading the PDPTEs by MOV to CR can meet a misconfigured entry", misconfigurations,
-	.needs = NEEDS(&need_ept, &need_clear_PROC_CR3_LOAD_EXITING), .covers = "exit:EPT_MISCONFIGURATION")
+	.needs = NEEDS(&need_ept, &need_clear_PROC_CR3_LOAD_EXITING),
+	.covers = "exit:EPT_MISCONFIGURATION")
 {
 	uint64_t entry;
 
@@ -160,12 +177,15 @@ SWEEP(pdpte, load_misconfiguration, "SDM EPT Misconfigurations",
 static const struct load_row reads[] = { LOADS(EXIT(EXIT_REASON_VMCALL)) };
 
 SWEEP(pdpte, load_is_read, "SDM EPT Violations",
-	"loading the PDPTEs is a read even with accessed and dirty flags for EPT: no write right needed, no dirty flag set", reads,
+	"loading the PDPTEs is a read even with accessed and dirty flags for EPT: no write right "
+	"needed, no dirty flag set",
+	reads,
 	.needs = NEEDS(&need_ept, &need_ept_accessed_dirty, &need_clear_PROC_CR3_LOAD_EXITING),
 	.covers = "exit:EPT_VIOLATION cap:VMX_EPT_VPID_CAP_ACCESSED_DIRTY")
 {
 	uint64_t entry;
-	outcome result = run_load(TEST_ROW(struct load_row), EPT_WRITE, 0, EPTP_ACCESSED_DIRTY, &entry);
+	outcome result =
+		run_load(TEST_ROW(struct load_row), EPT_WRITE, 0, EPTP_ACCESSED_DIRTY, &entry);
 
 	CHECK_EQUAL(test_observe(entry) & EPT_DIRTY, 0);
 	return result;
@@ -177,13 +197,19 @@ struct reserved_row {
 };
 
 static const struct reserved_row reserved[] = {
-	{ { "bit 1", FAULT(GP) }, BIT(1) }, { { "bit 2", FAULT(GP) }, BIT(2) }, { { "bit 5", FAULT(GP) }, BIT(5) },
-	{ { "bit 8", FAULT(GP) }, BIT(8) }, { { "bit 63", FAULT(GP) }, BIT(63) },
-	{ { "bit 9", EXIT(EXIT_REASON_VMCALL) }, BIT(9) }, { { "bit 11", EXIT(EXIT_REASON_VMCALL) }, BIT(11) },
-	{ { "PWT", EXIT(EXIT_REASON_VMCALL) }, PTE_PWT }, { { "PCD", EXIT(EXIT_REASON_VMCALL) }, PTE_PCD },
+	{ { "bit 1", FAULT(GP) }, BIT(1) },
+	{ { "bit 2", FAULT(GP) }, BIT(2) },
+	{ { "bit 5", FAULT(GP) }, BIT(5) },
+	{ { "bit 8", FAULT(GP) }, BIT(8) },
+	{ { "bit 63", FAULT(GP) }, BIT(63) },
+	{ { "bit 9", EXIT(EXIT_REASON_VMCALL) }, BIT(9) },
+	{ { "bit 11", EXIT(EXIT_REASON_VMCALL) }, BIT(11) },
+	{ { "PWT", EXIT(EXIT_REASON_VMCALL) }, PTE_PWT },
+	{ { "PCD", EXIT(EXIT_REASON_VMCALL) }, PTE_PCD },
 };
 
-SWEEP(pdpte, load_reserved, "SDM PDPTE Registers", "MOV to CR3 with a reserved bit in a present PDPTE is #GP under EPT, too", reserved,
+SWEEP(pdpte, load_reserved, "SDM PDPTE Registers",
+	"MOV to CR3 with a reserved bit in a present PDPTE is #GP under EPT, too", reserved,
 	.needs = NEEDS(&need_ept, &need_clear_PROC_CR3_LOAD_EXITING), .covers = COVERS)
 {
 	guest_reset();
@@ -211,10 +237,12 @@ TEST(pdpte, page_directory, "SDM Exit Qualification for EPT Violations",
 }
 
 TEST(pdpte, page_directory_32bit, "SDM Exit Qualification for EPT Violations",
-	"reading a page directory of 32-bit paging that EPT does not give is a violation of the walk", VIOLATION,
-	.needs = NEEDS(&need_ept), .covers = "exit:EPT_VIOLATION")
+	"reading a page directory of 32-bit paging that EPT does not give is a violation of the "
+	"walk",
+	VIOLATION, .needs = NEEDS(&need_ept), .covers = "exit:EPT_VIOLATION")
 {
-	uint64_t rip = vmx_address(pdpte_vmcall), gpa = vmx_address(&guest_pd32[rip / (2 * PAGE_SIZE_2M)]);
+	uint64_t rip = vmx_address(pdpte_vmcall),
+		 gpa = vmx_address(&guest_pd32[rip / (2 * PAGE_SIZE_2M)]);
 	outcome result;
 
 	guest_set_mode(GUEST_PAGED32, CODE(pdpte_vmcall));

@@ -1,14 +1,15 @@
-/* What the rights in EPT entries allow: every combination, for every access, in pages of every size, with the
-   rights in the entry of every level (Intel SDM, "EPT Violations", "EPT Misconfigurations"). */
+/* What the rights in EPT entries allow: every combination, for every access, in pages of every
+   size, with the rights in the entry of every level (Intel SDM, "EPT Violations", "EPT
+   Misconfigurations"). */
 #define TEST_FOLDER "ept/"
 #include "vmx-tests/ept/window.h"
 
-#define VIOLATION	 EXIT(EXIT_REASON_EPT_VIOLATION)
+#define VIOLATION        EXIT(EXIT_REASON_EPT_VIOLATION)
 #define MISCONFIGURATION EXIT(EXIT_REASON_EPT_MISCONFIGURATION)
 
 struct permission_row {
 	struct test_row row;
-	unsigned int page; /* level of the leaf */
+	unsigned int page;  /* level of the leaf */
 	unsigned int level; /* whose entry has the rights; the others have all */
 	uint64_t rights;
 	enum access access;
@@ -18,22 +19,24 @@ struct permission_row {
 #define ROWS_RIGHTS(page, level, rights_name, rights, on_read, on_write, on_fetch)                 \
 	{ { #page " at level " #level ": " rights_name ", read", on_read }, page, level, rights,   \
 		ACCESS_READ },                                                                     \
-	{ { #page " at level " #level ": " rights_name ", write", on_write }, page, level, rights, \
-		ACCESS_WRITE },                                                                    \
-	{ { #page " at level " #level ": " rights_name ", fetch", on_fetch }, page, level, rights, \
-		ACCESS_FETCH }
+		{ { #page " at level " #level ": " rights_name ", write", on_write }, page, level, \
+			rights, ACCESS_WRITE },                                                    \
+	{                                                                                          \
+		{ #page " at level " #level ": " rights_name ", fetch", on_fetch }, page, level,   \
+			rights, ACCESS_FETCH                                                       \
+	}
 
 /* Seven of the eight sets; execute-only has tests of its own. */
 #define ROWS(page, level)                                                                          \
 	ROWS_RIGHTS(page, level, "---", 0, VIOLATION, VIOLATION, VIOLATION),                       \
-	ROWS_RIGHTS(page, level, "R--", EPT_READ, OK, VIOLATION, VIOLATION),                       \
-	ROWS_RIGHTS(page, level, "-W-", EPT_WRITE, MISCONFIGURATION, MISCONFIGURATION,             \
-		MISCONFIGURATION),                                                                 \
-	ROWS_RIGHTS(page, level, "RW-", EPT_READ | EPT_WRITE, OK, OK, VIOLATION),                  \
-	ROWS_RIGHTS(page, level, "R-X", EPT_READ | EPT_EXECUTE, OK, VIOLATION, OK),                \
-	ROWS_RIGHTS(page, level, "-WX", EPT_WRITE | EPT_EXECUTE, MISCONFIGURATION,                 \
-		MISCONFIGURATION, MISCONFIGURATION),                                               \
-	ROWS_RIGHTS(page, level, "RWX", EPT_ALL, OK, OK, OK)
+		ROWS_RIGHTS(page, level, "R--", EPT_READ, OK, VIOLATION, VIOLATION),               \
+		ROWS_RIGHTS(page, level, "-W-", EPT_WRITE, MISCONFIGURATION, MISCONFIGURATION,     \
+			MISCONFIGURATION),                                                         \
+		ROWS_RIGHTS(page, level, "RW-", EPT_READ | EPT_WRITE, OK, OK, VIOLATION),          \
+		ROWS_RIGHTS(page, level, "R-X", EPT_READ | EPT_EXECUTE, OK, VIOLATION, OK),        \
+		ROWS_RIGHTS(page, level, "-WX", EPT_WRITE | EPT_EXECUTE, MISCONFIGURATION,         \
+			MISCONFIGURATION, MISCONFIGURATION),                                       \
+		ROWS_RIGHTS(page, level, "RWX", EPT_ALL, OK, OK, OK)
 
 #define ROWS_EXECUTE_ONLY(page, level)                                                             \
 	ROWS_RIGHTS(page, level, "--X", EPT_EXECUTE, VIOLATION, VIOLATION, OK)
@@ -53,7 +56,8 @@ static uint64_t advanced(void)
 	return 0;
 }
 
-/* An exit for the access must say which it was, what all the entries together allowed, and where. */
+/* An exit for the access must say which it was, what all the entries together allowed, and where.
+ */
 static outcome run_row(const struct permission_row *row)
 {
 	uint64_t *entry;
@@ -70,8 +74,9 @@ static outcome run_row(const struct permission_row *row)
 		return result;
 	CHECK_EQUAL(field_read(VMCS_GUEST_LINEAR_ADDRESS), WINDOW_LINEAR);
 	CHECK_EQUAL(window_qualification(),
-		access_bits[row->access] | FIELD_PUT(row->rights, EPT_VIOLATION_READABLE |
-			EPT_VIOLATION_WRITABLE | EPT_VIOLATION_EXECUTABLE) |
+		access_bits[row->access] |
+			FIELD_PUT(row->rights, EPT_VIOLATION_READABLE | EPT_VIOLATION_WRITABLE |
+						       EPT_VIOLATION_EXECUTABLE) |
 			EPT_VIOLATION_LINEAR_VALID | EPT_VIOLATION_FINAL | advanced());
 	return result;
 }
@@ -90,18 +95,20 @@ static const struct permission_row pages_1g[] = { ROWS(3, 3) };
 static const struct permission_row root[] = { ROWS(1, 4), ROWS(2, 4) };
 static const struct permission_row root_1g[] = { ROWS(3, 4) };
 
-PERMISSION_SWEEP(page_4k, "4-KByte pages: each entry on the path restricts each access", pages_4k,
-	&need_ept)
-PERMISSION_SWEEP(page_2m, "2-MByte pages: each entry on the path restricts each access", pages_2m,
-	&need_ept)
+PERMISSION_SWEEP(
+	page_4k, "4-KByte pages: each entry on the path restricts each access", pages_4k, &need_ept)
+PERMISSION_SWEEP(
+	page_2m, "2-MByte pages: each entry on the path restricts each access", pages_2m, &need_ept)
 PERMISSION_SWEEP(page_1g, "1-GByte pages: the page's entry restricts each access", pages_1g,
 	&need_ept, &need_ept_1g)
-PERMISSION_SWEEP(pml4e, "the PML4 entry restricts each access", root, &need_ept, &need_wide_physical)
-PERMISSION_SWEEP(pml4e_1g, "the PML4 entry restricts each access to a 1-GByte page", root_1g, &need_ept,
-	&need_ept_1g, &need_wide_physical)
+PERMISSION_SWEEP(
+	pml4e, "the PML4 entry restricts each access", root, &need_ept, &need_wide_physical)
+PERMISSION_SWEEP(pml4e_1g, "the PML4 entry restricts each access to a 1-GByte page", root_1g,
+	&need_ept, &need_ept_1g, &need_wide_physical)
 
-static const struct permission_row execute_only[] = { ROWS_EXECUTE_ONLY(1, 1), ROWS_EXECUTE_ONLY(1, 2),
-	ROWS_EXECUTE_ONLY(1, 3), ROWS_EXECUTE_ONLY(2, 2), ROWS_EXECUTE_ONLY(2, 3) };
+static const struct permission_row execute_only[] = { ROWS_EXECUTE_ONLY(1, 1),
+	ROWS_EXECUTE_ONLY(1, 2), ROWS_EXECUTE_ONLY(1, 3), ROWS_EXECUTE_ONLY(2, 2),
+	ROWS_EXECUTE_ONLY(2, 3) };
 static const struct permission_row execute_only_1g[] = { ROWS_EXECUTE_ONLY(3, 3) };
 static const struct permission_row execute_only_root[] = { ROWS_EXECUTE_ONLY(1, 4),
 	ROWS_EXECUTE_ONLY(2, 4) };
@@ -109,10 +116,10 @@ static const struct permission_row no_execute_only[] = { ROWS_NO_EXECUTE_ONLY(1,
 	ROWS_NO_EXECUTE_ONLY(1, 2), ROWS_NO_EXECUTE_ONLY(1, 3), ROWS_NO_EXECUTE_ONLY(2, 2),
 	ROWS_NO_EXECUTE_ONLY(2, 3) };
 
-PERMISSION_SWEEP(execute_only, "where offered, an entry may allow fetches alone", execute_only, &need_ept,
-	&need_execute_only)
-PERMISSION_SWEEP(execute_only_1g, "where offered, a 1-GByte page may allow fetches alone", execute_only_1g,
-	&need_ept, &need_execute_only, &need_ept_1g)
+PERMISSION_SWEEP(execute_only, "where offered, an entry may allow fetches alone", execute_only,
+	&need_ept, &need_execute_only)
+PERMISSION_SWEEP(execute_only_1g, "where offered, a 1-GByte page may allow fetches alone",
+	execute_only_1g, &need_ept, &need_execute_only, &need_ept_1g)
 PERMISSION_SWEEP(execute_only_pml4e, "where offered, a PML4 entry may allow fetches alone",
 	execute_only_root, &need_ept, &need_execute_only, &need_wide_physical)
 PERMISSION_SWEEP(no_execute_only, "where not offered, execute-only entries are misconfigured",
@@ -126,7 +133,8 @@ struct pair_row {
 
 static const struct pair_row pairs[] = {
 	{ { "R-- above RWX, read", OK }, EPT_READ, EPT_ALL, ACCESS_READ },
-	{ { "R-X above RW-, read", OK }, EPT_READ | EPT_EXECUTE, EPT_READ | EPT_WRITE, ACCESS_READ },
+	{ { "R-X above RW-, read", OK }, EPT_READ | EPT_EXECUTE, EPT_READ | EPT_WRITE,
+		ACCESS_READ },
 	{ { "R-X above RW-, write", VIOLATION }, EPT_READ | EPT_EXECUTE, EPT_READ | EPT_WRITE,
 		ACCESS_WRITE },
 	{ { "R-X above RW-, fetch", VIOLATION }, EPT_READ | EPT_EXECUTE, EPT_READ | EPT_WRITE,
@@ -138,8 +146,9 @@ static const struct pair_row pairs[] = {
 };
 
 SWEEP(permission, combined, "SDM Exit Qualification for EPT Violations",
-	"an access needs its right in all entries; bits 5:3 of the qualification are the logical AND of theirs", pairs,
-	.needs = NEEDS(&need_ept), .covers = "exit:EPT_VIOLATION")
+	"an access needs its right in all entries; bits 5:3 of the qualification are the logical "
+	"AND of theirs",
+	pairs, .needs = NEEDS(&need_ept), .covers = "exit:EPT_VIOLATION")
 {
 	const struct pair_row *row = TEST_ROW(struct pair_row);
 	outcome result;
@@ -149,7 +158,8 @@ SWEEP(permission, combined, "SDM Exit Qualification for EPT Violations",
 	*window_entry(1) = (*window_entry(1) & ~EPT_ALL) | row->lower;
 	result = window_access(row->access, 0);
 	if (result == VIOLATION)
-		CHECK_EQUAL(window_qualification(), access_bits[row->access] | EPT_VIOLATION_READABLE |
-			EPT_VIOLATION_LINEAR_VALID | EPT_VIOLATION_FINAL | advanced());
+		CHECK_EQUAL(window_qualification(),
+			access_bits[row->access] | EPT_VIOLATION_READABLE |
+				EPT_VIOLATION_LINEAR_VALID | EPT_VIOLATION_FINAL | advanced());
 	return result;
 }

@@ -54,8 +54,8 @@ static outcome check_unused(void)
 	return OK;
 }
 
-TEST(pml, write, TITLE, "a write that makes a page dirty is logged in the entry of the PML index", OK, .needs = NEEDED,
-	VALUES({ VMCS_PML_INDEX, LAST - 1 }), .covers = COVERS)
+TEST(pml, write, TITLE, "a write that makes a page dirty is logged in the entry of the PML index",
+	OK, .needs = NEEDED, VALUES({ VMCS_PML_INDEX, LAST - 1 }), .covers = COVERS)
 {
 	logging_open(1, LAST);
 	CHECK_EQUAL(window_access(ACCESS_WRITE, 0), OK);
@@ -76,8 +76,8 @@ static const struct address_row addresses[] = {
 	{ { "in a 2-MByte page", OK }, 2, 0x10 },
 };
 
-SWEEP(pml, aligned, TITLE, "bits 11:0 of the logged address are 0, whatever the write's", addresses, .needs = NEEDED,
-	.covers = COVERS)
+SWEEP(pml, aligned, TITLE, "bits 11:0 of the logged address are 0, whatever the write's", addresses,
+	.needs = NEEDED, .covers = COVERS)
 {
 	const struct address_row *row = TEST_ROW(struct address_row);
 
@@ -86,7 +86,8 @@ SWEEP(pml, aligned, TITLE, "bits 11:0 of the logged address are 0, whatever the 
 	return check_log(LAST, window_gpa());
 }
 
-TEST(pml, page_2m, TITLE, "in a 2-MByte page, the 4-KByte page of the access is logged", OK, .needs = NEEDED, .covers = COVERS)
+TEST(pml, page_2m, TITLE, "in a 2-MByte page, the 4-KByte page of the access is logged", OK,
+	.needs = NEEDED, .covers = COVERS)
 {
 	logging_open(2, 7);
 	CHECK_EQUAL(window_access(ACCESS_WRITE, 0), OK);
@@ -107,8 +108,8 @@ static const struct none_row none[] = {
 	{ { "write to a dirty page", OK }, ACCESS_WRITE, EPT_ACCESSED | EPT_DIRTY },
 };
 
-SWEEP(pml, nothing_new, TITLE, "what makes no page dirty is not logged, and the index stays", none, .needs = NEEDED,
-	.covers = COVERS)
+SWEEP(pml, nothing_new, TITLE, "what makes no page dirty is not logged, and the index stays", none,
+	.needs = NEEDED, .covers = COVERS)
 {
 	const struct none_row *row = TEST_ROW(struct none_row);
 
@@ -119,8 +120,9 @@ SWEEP(pml, nothing_new, TITLE, "what makes no page dirty is not logged, and the 
 	return check_unused();
 }
 
-TEST(pml, violation, TITLE, "a write that EPT denies is not logged", EXIT(EXIT_REASON_EPT_VIOLATION), .needs = NEEDED,
-	VALUES({ VMCS_PML_INDEX, LAST }), .covers = COVERS)
+TEST(pml, violation, TITLE, "a write that EPT denies is not logged",
+	EXIT(EXIT_REASON_EPT_VIOLATION), .needs = NEEDED, VALUES({ VMCS_PML_INDEX, LAST }),
+	.covers = COVERS)
 {
 	outcome result;
 
@@ -131,7 +133,8 @@ TEST(pml, violation, TITLE, "a write that EPT denies is not logged", EXIT(EXIT_R
 	return result;
 }
 
-TEST(pml, not_enabled, TITLE, "with \"enable PML\" 0, nothing is logged", OK, .needs = NEEDED, .covers = COVERS)
+TEST(pml, not_enabled, TITLE, "with \"enable PML\" 0, nothing is logged", OK, .needs = NEEDED,
+	.covers = COVERS)
 {
 	logging_open(1, LAST);
 	field_clear(VMCS_PROC2_CONTROLS, PROC2_ENABLE_PML);
@@ -145,10 +148,11 @@ struct structure_row {
 	struct test_row row;
 	unsigned int level;
 };
-static const struct structure_row structures[] = { { { "page table", OK }, 1 }, { { "page directory", OK }, 2 },
-	{ { "page-directory-pointer table", OK }, 3 } };
+static const struct structure_row structures[] = { { { "page table", OK }, 1 },
+	{ { "page directory", OK }, 2 }, { { "page-directory-pointer table", OK }, 3 } };
 
-SWEEP(pml, guest_structures, TITLE, "the use of a guest paging structure that makes its page dirty is logged", structures,
+SWEEP(pml, guest_structures, TITLE,
+	"the use of a guest paging structure that makes its page dirty is logged", structures,
 	.needs = NEEDED, .covers = COVERS)
 {
 	uint64_t gpa = vmx_address(window_guest_entry(TEST_ROW(struct structure_row)->level));
@@ -166,10 +170,11 @@ struct index_row {
 	struct test_row row;
 	uint64_t before, after;
 };
-static const struct index_row indices[] = { { { "511", OK }, 511, 510 }, { { "256", OK }, 256, 255 },
-	{ { "1", OK }, 1, 0 }, { { "0", OK }, 0, 0xffff } };
+static const struct index_row indices[] = { { { "511", OK }, 511, 510 },
+	{ { "256", OK }, 256, 255 }, { { "1", OK }, 1, 0 }, { { "0", OK }, 0, 0xffff } };
 
-SWEEP(pml, index, TITLE, "each entry decrements the index, from 0 to FFFFH", indices, .needs = NEEDED, .covers = COVERS)
+SWEEP(pml, index, TITLE, "each entry decrements the index, from 0 to FFFFH", indices,
+	.needs = NEEDED, .covers = COVERS)
 {
 	const struct index_row *row = TEST_ROW(struct index_row);
 
@@ -184,10 +189,13 @@ struct full_row {
 	uint64_t index;
 };
 static const struct full_row full[] = { { { "512", FULL }, 512 }, { { "1000H", FULL }, 0x1000 },
-	{ { "8000H", FULL }, 0x8000 }, { { "81FFH", FULL }, 0x81ff }, { { "FFFFH", FULL }, 0xffff } };
+	{ { "8000H", FULL }, 0x8000 }, { { "81FFH", FULL }, 0x81ff },
+	{ { "FFFFH", FULL }, 0xffff } };
 
-SWEEP(pml, full, TITLE, "with an index beyond 511, a write that would make a page dirty exits instead; nothing changes", full,
-	.needs = NEEDED, .covers = COVERS " exit:PML_FULL")
+SWEEP(pml, full, TITLE,
+	"with an index beyond 511, a write that would make a page dirty exits instead; nothing "
+	"changes",
+	full, .needs = NEEDED, .covers = COVERS " exit:PML_FULL")
 {
 	const struct full_row *row = TEST_ROW(struct full_row);
 	outcome result;
@@ -200,7 +208,8 @@ SWEEP(pml, full, TITLE, "with an index beyond 511, a write that would make a pag
 	return result;
 }
 
-void guest_write_two(void), guest_write_two_second(void), guest_write_interrupt(void), guest_write_interrupt_int(void);
+void guest_write_two(void), guest_write_two_second(void), guest_write_interrupt(void),
+	guest_write_interrupt_int(void);
 
 /* The log becomes full by the guest's own first write, to the page behind the window's. */
 static outcome run_full(void (*code)(void))
@@ -219,8 +228,9 @@ static outcome run_full(void (*code)(void))
 	return result;
 }
 
-TEST(pml, full_at_instruction, "SDM Saving RIP, RSP, RFLAGS, and SSP", "a log-full exit is at the instruction that writes",
-	FULL, .needs = NEEDED, VALUES({ VMCS_PML_INDEX, 0xffff }), .covers = "exit:PML_FULL field:GUEST_RIP")
+TEST(pml, full_at_instruction, "SDM Saving RIP, RSP, RFLAGS, and SSP",
+	"a log-full exit is at the instruction that writes", FULL, .needs = NEEDED,
+	VALUES({ VMCS_PML_INDEX, 0xffff }), .covers = "exit:PML_FULL field:GUEST_RIP")
 {
 	outcome result = run_full(guest_write_two);
 
@@ -230,8 +240,9 @@ TEST(pml, full_at_instruction, "SDM Saving RIP, RSP, RFLAGS, and SSP", "a log-fu
 	return result;
 }
 
-TEST(pml, full_resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP", "a log-full exit saves RFLAGS.RF as 1",
-	FULL, .needs = NEEDED, .covers = "exit:PML_FULL field:GUEST_RFLAGS")
+TEST(pml, full_resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP",
+	"a log-full exit saves RFLAGS.RF as 1", FULL, .needs = NEEDED,
+	.covers = "exit:PML_FULL field:GUEST_RFLAGS")
 {
 	outcome result = run_full(guest_write_two);
 
@@ -239,8 +250,8 @@ TEST(pml, full_resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP", "a log-full 
 	return result;
 }
 
-TEST(pml, full_then_resumed, TITLE, "with the index set back the write completes and is logged", OK, .needs = NEEDED,
-	.covers = "exit:PML_FULL")
+TEST(pml, full_then_resumed, TITLE, "with the index set back the write completes and is logged", OK,
+	.needs = NEEDED, .covers = "exit:PML_FULL")
 {
 	logging_open(1, 0xffff);
 	CHECK_EQUAL(window_access(ACCESS_WRITE, 0), FULL);
@@ -250,8 +261,8 @@ TEST(pml, full_then_resumed, TITLE, "with the index set back the write completes
 	return check_log(LAST, window_gpa());
 }
 
-TEST(pml, full_no_flag_needed, TITLE, "with an index beyond 511, accesses that set no flag go on", OK, .needs = NEEDED,
-	.covers = "exit:PML_FULL")
+TEST(pml, full_no_flag_needed, TITLE, "with an index beyond 511, accesses that set no flag go on",
+	OK, .needs = NEEDED, .covers = "exit:PML_FULL")
 {
 	logging_open(1, 0xffff);
 	CHECK_EQUAL(window_access(ACCESS_READ, 0), OK);
@@ -260,8 +271,9 @@ TEST(pml, full_no_flag_needed, TITLE, "with an index beyond 511, accesses that s
 	return check_unused();
 }
 
-TEST(pml, full_accessed, TITLE, "with an index beyond 511, an access that needs to set an accessed flag exits as well", FULL,
-	.needs = NEEDED, .covers = "exit:PML_FULL")
+TEST(pml, full_accessed, TITLE,
+	"with an index beyond 511, an access that needs to set an accessed flag exits as well",
+	FULL, .needs = NEEDED, .covers = "exit:PML_FULL")
 {
 	outcome result;
 
@@ -276,7 +288,8 @@ TEST(pml, full_accessed, TITLE, "with an index beyond 511, an access that needs 
 TEST(pml, full_in_delivery, "SDM Information for VM Exits That Occur During Event Delivery",
 	"a log-full exit while an event is delivered saves the event", FULL, .needs = NEEDED,
 	VALUES({ VMCS_IDT_VECTORING_INFORMATION,
-		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) | WINDOW_INTERRUPT }),
+		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) |
+			WINDOW_INTERRUPT }),
 	.covers = "exit:PML_FULL field:IDT_VECTORING_INFORMATION")
 {
 	outcome result;

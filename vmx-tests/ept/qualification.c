@@ -1,12 +1,14 @@
-/* What an EPT violation reports beside the access and the rights (permission.c): where the access was, in what it
-   happened, and the state it leaves (Intel SDM, "Exit Qualification for EPT Violations", "Basic VM-Exit
-   Information"). */
+/* What an EPT violation reports beside the access and the rights (permission.c): where the access
+   was, in what it happened, and the state it leaves (Intel SDM, "Exit Qualification for EPT
+   Violations", "Basic VM-Exit Information"). */
 #define TEST_FOLDER "ept/"
 #include "runtime/string.h"
 #include "vmx-tests/ept/window.h"
 
-#define VIOLATION  EXIT(EXIT_REASON_EPT_VIOLATION)
-#define COVERS     "exit:EPT_VIOLATION field:EXIT_QUALIFICATION field:GUEST_LINEAR_ADDRESS field:GUEST_PHYSICAL_ADDRESS"
+#define VIOLATION EXIT(EXIT_REASON_EPT_VIOLATION)
+#define COVERS                                                                                     \
+	"exit:EPT_VIOLATION field:EXIT_QUALIFICATION field:GUEST_LINEAR_ADDRESS "                  \
+	"field:GUEST_PHYSICAL_ADDRESS"
 #define TITLE      "SDM Exit Qualification for EPT Violations"
 #define TRANSLATED (EPT_VIOLATION_LINEAR_VALID | EPT_VIOLATION_FINAL)
 
@@ -24,8 +26,9 @@ static outcome run(uint64_t rights, void (*code)(void))
 /* The bits that every edition gives, without what the advanced information and rights say. */
 static uint64_t access_and_place(void)
 {
-	return field_read(VMCS_EXIT_QUALIFICATION) & (EPT_VIOLATION_READ | EPT_VIOLATION_WRITE |
-		EPT_VIOLATION_FETCH | TRANSLATED | EPT_VIOLATION_NMI_UNBLOCKING);
+	return field_read(VMCS_EXIT_QUALIFICATION) &
+	       (EPT_VIOLATION_READ | EPT_VIOLATION_WRITE | EPT_VIOLATION_FETCH | TRANSLATED |
+		       EPT_VIOLATION_NMI_UNBLOCKING);
 }
 
 struct offset_row {
@@ -46,8 +49,8 @@ static const struct offset_row offsets[] = {
 };
 
 SWEEP(qualification, addresses, "SDM Basic VM-Exit Information",
-	"the linear and the guest-physical address of the access are saved, bits 11:0 included", offsets,
-	.needs = NEEDS(&need_ept), .covers = COVERS)
+	"the linear and the guest-physical address of the access are saved, bits 11:0 included",
+	offsets, .needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	const struct offset_row *row = TEST_ROW(struct offset_row);
 	outcome result;
@@ -63,8 +66,8 @@ SWEEP(qualification, addresses, "SDM Basic VM-Exit Information",
 
 /* An access to two pages of which EPT gives the first only. */
 TEST(qualification, page_crossing, "SDM Basic VM-Exit Information",
-	"where an access spans two pages, the addresses are in the page that EPT does not give", VIOLATION,
-	.needs = NEEDS(&need_ept), .covers = COVERS)
+	"where an access spans two pages, the addresses are in the page that EPT does not give",
+	VIOLATION, .needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	outcome result;
 
@@ -73,12 +76,15 @@ TEST(qualification, page_crossing, "SDM Basic VM-Exit Information",
 	*(window_entry(1) + 1) = 0;
 	ept_invalidate();
 	result = window_enter(ACCESS_READ, PAGE_SIZE - 4);
-	CHECK_EQUAL(ALIGN_DOWN(field_read(VMCS_GUEST_PHYSICAL_ADDRESS), PAGE_SIZE), window_gpa() + PAGE_SIZE);
-	CHECK_EQUAL(ALIGN_DOWN(field_read(VMCS_GUEST_LINEAR_ADDRESS), PAGE_SIZE), WINDOW_LINEAR + PAGE_SIZE);
+	CHECK_EQUAL(ALIGN_DOWN(field_read(VMCS_GUEST_PHYSICAL_ADDRESS), PAGE_SIZE),
+		window_gpa() + PAGE_SIZE);
+	CHECK_EQUAL(ALIGN_DOWN(field_read(VMCS_GUEST_LINEAR_ADDRESS), PAGE_SIZE),
+		WINDOW_LINEAR + PAGE_SIZE);
 	return result;
 }
 
-TEST(qualification, exchange, TITLE, "a read-modify-write sets bit 1; bit 0 is the implementation's", VIOLATION,
+TEST(qualification, exchange, TITLE,
+	"a read-modify-write sets bit 1; bit 0 is the implementation's", VIOLATION,
 	.needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	outcome result = run(EPT_READ, guest_exchange);
@@ -88,7 +94,8 @@ TEST(qualification, exchange, TITLE, "a read-modify-write sets bit 1; bit 0 is t
 	return result;
 }
 
-TEST(qualification, push, TITLE, "a push is a data write", VIOLATION, .needs = NEEDS(&need_ept), .covers = COVERS)
+TEST(qualification, push, TITLE, "a push is a data write", VIOLATION, .needs = NEEDS(&need_ept),
+	.covers = COVERS)
 {
 	outcome result = run(EPT_READ, guest_push);
 
@@ -111,12 +118,13 @@ static outcome run_segment_load(uint64_t rights)
 	ept_invalidate();
 	guest_gpr[RCX] = GUEST_SELECTOR_DATA;
 	result = guest_run(guest_load_segment);
-	CHECK_EQUAL(ALIGN_DOWN(field_read(VMCS_GUEST_LINEAR_ADDRESS), 8), WINDOW_LINEAR + GUEST_SELECTOR_DATA);
+	CHECK_EQUAL(ALIGN_DOWN(field_read(VMCS_GUEST_LINEAR_ADDRESS), 8),
+		WINDOW_LINEAR + GUEST_SELECTOR_DATA);
 	return result;
 }
 
-TEST(qualification, descriptor_read, TITLE, "reading a segment descriptor is a data read", VIOLATION,
-	.needs = NEEDS(&need_ept), .covers = COVERS)
+TEST(qualification, descriptor_read, TITLE, "reading a segment descriptor is a data read",
+	VIOLATION, .needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	outcome result = run_segment_load(0);
 
@@ -125,22 +133,25 @@ TEST(qualification, descriptor_read, TITLE, "reading a segment descriptor is a d
 	return result;
 }
 
-TEST(qualification, descriptor_accessed, TITLE, "setting a segment descriptor's accessed flag is a data write", VIOLATION,
+TEST(qualification, descriptor_accessed, TITLE,
+	"setting a segment descriptor's accessed flag is a data write", VIOLATION,
 	.needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	outcome result = run_segment_load(EPT_READ);
 
 	if (result == VIOLATION)
-		CHECK_EQUAL(access_and_place() & ~EPT_VIOLATION_READ, EPT_VIOLATION_WRITE | TRANSLATED);
+		CHECK_EQUAL(
+			access_and_place() & ~EPT_VIOLATION_READ, EPT_VIOLATION_WRITE | TRANSLATED);
 	return result;
 }
 
 /* Event delivery: the guest's IDT is moved into the window. */
 TEST(qualification, event_delivery, "SDM Information for VM Exits That Occur During Event Delivery",
-	"a violation while an event is delivered is a data read or write, and saves the event", VIOLATION,
-	.needs = NEEDS(&need_ept),
+	"a violation while an event is delivered is a data read or write, and saves the event",
+	VIOLATION, .needs = NEEDS(&need_ept),
 	VALUES({ VMCS_IDT_VECTORING_INFORMATION,
-		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) | WINDOW_INTERRUPT },
+		       INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) |
+			       WINDOW_INTERRUPT },
 		{ VMCS_EXIT_INSTRUCTION_LENGTH, 2 }),
 	.covers = COVERS " field:IDT_VECTORING_INFORMATION")
 {
@@ -152,15 +163,17 @@ TEST(qualification, event_delivery, "SDM Information for VM Exits That Occur Dur
 	ept_invalidate();
 	result = guest_run(guest_software_interrupt);
 	CHECK_EQUAL(access_and_place(), EPT_VIOLATION_READ | TRANSLATED);
-	CHECK_EQUAL(ALIGN_DOWN(field_read(VMCS_GUEST_LINEAR_ADDRESS), 16), WINDOW_LINEAR + WINDOW_INTERRUPT * 16);
+	CHECK_EQUAL(ALIGN_DOWN(field_read(VMCS_GUEST_LINEAR_ADDRESS), 16),
+		WINDOW_LINEAR + WINDOW_INTERRUPT * 16);
 	CHECK_EQUAL(field_read(VMCS_GUEST_RIP), (uintptr_t)guest_software_interrupt);
 	return result;
 }
 
 /* Progress of a string instruction: two quadwords fit before the page that EPT does not give. */
 TEST(qualification, string, "SDM Basic VM-Exit Information",
-	"a repeated string instruction stops at the iteration that violates, with the registers at it", VIOLATION,
-	.needs = NEEDS(&need_ept), .covers = "exit:EPT_VIOLATION")
+	"a repeated string instruction stops at the iteration that violates, with the registers at "
+	"it",
+	VIOLATION, .needs = NEEDS(&need_ept), .covers = "exit:EPT_VIOLATION")
 {
 	outcome result;
 
@@ -175,7 +188,8 @@ TEST(qualification, string, "SDM Basic VM-Exit Information",
 	CHECK_EQUAL(test_observe(guest_gpr[RCX]), 3);
 	CHECK_EQUAL(test_observe(guest_gpr[RDI]), WINDOW_LINEAR + PAGE_SIZE);
 	CHECK_EQUAL(field_read(VMCS_GUEST_LINEAR_ADDRESS), WINDOW_LINEAR + PAGE_SIZE);
-	CHECK_EQUAL(test_observe(*(uint64_t *)(void *)(guest_page[0] + PAGE_SIZE - 8)), WINDOW_WRITE);
+	CHECK_EQUAL(
+		test_observe(*(uint64_t *)(void *)(guest_page[0] + PAGE_SIZE - 8)), WINDOW_WRITE);
 	return result;
 }
 
@@ -203,14 +217,17 @@ static outcome run_state(const struct state_row *row)
 }
 
 SWEEP(qualification, rip, "SDM Saving RIP, RSP, RFLAGS, and SSP",
-	"RIP is at the instruction that made the access, so that it can be done again; no event is reported", states,
-	.needs = NEEDS(&need_ept), .covers = "exit:EPT_VIOLATION exit:EPT_MISCONFIGURATION field:GUEST_RIP")
+	"RIP is at the instruction that made the access, so that it can be done again; no event is "
+	"reported",
+	states, .needs = NEEDS(&need_ept),
+	.covers = "exit:EPT_VIOLATION exit:EPT_MISCONFIGURATION field:GUEST_RIP")
 {
 	const struct state_row *row = TEST_ROW(struct state_row);
 	void (*const code)(void) = row->access == ACCESS_READ ? guest_read : guest_write;
 	outcome result = run_state(row);
 
-	CHECK_EQUAL(field_read(VMCS_GUEST_RIP), row->access == ACCESS_FETCH ? WINDOW_LINEAR : (uintptr_t)code);
+	CHECK_EQUAL(field_read(VMCS_GUEST_RIP),
+		row->access == ACCESS_FETCH ? WINDOW_LINEAR : (uintptr_t)code);
 	CHECK_EQUAL(field_read(VMCS_EXIT_INTERRUPTION_INFORMATION) & INTERRUPTION_VALID, 0);
 	CHECK_EQUAL(field_read(VMCS_IDT_VECTORING_INFORMATION) & INTERRUPTION_VALID, 0);
 	return result;
@@ -227,8 +244,9 @@ SWEEP(qualification, resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP",
 }
 
 /* An EPT violation is not a loss: with the page given back, the instruction completes. */
-TEST(qualification, completes, "SDM EPT Violations", "the access completes when the entry allows it", OK,
-	.needs = NEEDS(&need_ept), .covers = "exit:EPT_VIOLATION")
+TEST(qualification, completes, "SDM EPT Violations",
+	"the access completes when the entry allows it", OK, .needs = NEEDS(&need_ept),
+	.covers = "exit:EPT_VIOLATION")
 {
 	outcome result = run(EPT_READ, guest_write);
 

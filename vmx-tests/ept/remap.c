@@ -1,4 +1,5 @@
-/* The remapping guest, and the experiments that tell whether this CPU shows stale translations at all. */
+/* The remapping guest, and the experiments that tell whether this CPU shows stale translations at
+ * all. */
 #include "vmx-tests/ept/remap.h"
 
 #define OFFSET 8 /* at 0 is a RET */
@@ -71,7 +72,8 @@ static bool has_stale_in_guest(void)
 
 static bool has_stale_over_exit(void)
 {
-	return ept_available() && start(REMAP_EPT) && remap_third() != OK && guest_gpr[R12] == WINDOW_WORD;
+	return ept_available() && start(REMAP_EPT) && remap_third() != OK &&
+	       guest_gpr[R12] == WINDOW_WORD;
 }
 
 const struct test_need need_stale_in_guest = {

@@ -1,5 +1,5 @@
-/* A guest that changes a translation of the window between two reads, and reads a third time after an exit:
-   what tests of INVEPT, INVVPID and VPIDs have in common. */
+/* A guest that changes a translation of the window between two reads, and reads a third time after
+   an exit: what tests of INVEPT, INVVPID and VPIDs have in common. */
 #ifndef VMX_TESTS_EPT_REMAP_H
 #define VMX_TESTS_EPT_REMAP_H
 
@@ -11,11 +11,12 @@ enum remap_entry {
 	REMAP_GUEST_WITHOUT_EPT,
 };
 
-/* Opens the window, with guest_page[0] behind it. guest_flags: more flags for the guest's PTE (PTE_G). */
+/* Opens the window, with guest_page[0] behind it. guest_flags: more flags for the guest's PTE
+ * (PTE_G). */
 void remap_open(enum remap_entry entry, uint64_t guest_flags);
 
-/* The guest reads, makes the entry point to guest_page[1], runs an invalidation of its own or guest_no_invalidation, reads and
-   exits. OK when the first read was right. */
+/* The guest reads, makes the entry point to guest_page[1], runs an invalidation of its own or
+   guest_no_invalidation, reads and exits. OK when the first read was right. */
 outcome remap_run(enum remap_entry entry, void (*invalidation)(void));
 
 /* The entry and its new value, for tests that change it on the host. */

@@ -1,13 +1,13 @@
-/* Sub-page write permissions (Intel SDM, "Sub-Page Write Permissions"): writes to 128 bytes of a page that EPT makes
-   read-only, as the SPP tables allow. */
+/* Sub-page write permissions (Intel SDM, "Sub-Page Write Permissions"): writes to 128 bytes of a
+   page that EPT makes read-only, as the SPP tables allow. */
 #define TEST_FOLDER "ept/"
 #include "runtime/string.h"
 #include "vmx-tests/ept/window.h"
 
 #define VIOLATION EXIT(EXIT_REASON_EPT_VIOLATION)
-#define EVENT	  EXIT(EXIT_REASON_SPP_EVENT)
-#define COVERS	  "control:PROC2_SUB_PAGE_WRITE_PERMISSIONS field:SPPTP"
-#define NEEDED	  NEEDS(&need_ept, &need_PROC2_SUB_PAGE_WRITE_PERMISSIONS)
+#define EVENT     EXIT(EXIT_REASON_SPP_EVENT)
+#define COVERS    "control:PROC2_SUB_PAGE_WRITE_PERMISSIONS field:SPPTP"
+#define NEEDED    NEEDS(&need_ept, &need_PROC2_SUB_PAGE_WRITE_PERMISSIONS)
 #define ELIGIBLE  "SDM Write Accesses That Are Eligible for Sub-Page Write Permissions"
 #define DETERMINE "SDM Determining an Access's Sub-Page Write Permission"
 #define ALL_EVEN  UINT64_C(0x5555555555555555)
@@ -35,8 +35,10 @@ static void open(uint64_t vector)
 	field_write(VMCS_SPPTP, vmx_address(tables[0]));
 }
 
-TEST(spp, allowed, DETERMINE, "a write to a sub-page is allowed where its even bit of the vector is 1: each of the 32 alone", OK,
-	.needs = NEEDED, .covers = COVERS)
+TEST(spp, allowed, DETERMINE,
+	"a write to a sub-page is allowed where its even bit of the vector is 1: each of the 32 "
+	"alone",
+	OK, .needs = NEEDED, .covers = COVERS)
 {
 	unsigned int i;
 
@@ -48,8 +50,10 @@ TEST(spp, allowed, DETERMINE, "a write to a sub-page is allowed where its even b
 	return OK;
 }
 
-TEST(spp, denied, DETERMINE, "a write to a sub-page violates EPT where its even bit of the vector is 0: each of the 32 alone", VIOLATION,
-	.needs = NEEDED, .covers = COVERS " exit:EPT_VIOLATION")
+TEST(spp, denied, DETERMINE,
+	"a write to a sub-page violates EPT where its even bit of the vector is 0: each of the 32 "
+	"alone",
+	VIOLATION, .needs = NEEDED, .covers = COVERS " exit:EPT_VIOLATION")
 {
 	outcome result = VIOLATION;
 	unsigned int i;
@@ -57,7 +61,8 @@ TEST(spp, denied, DETERMINE, "a write to a sub-page violates EPT where its even 
 	for (i = 0; i < PAGE_SIZE / SPP_SUB_PAGE && result == VIOLATION; i++) {
 		open(ALL_EVEN & ~BIT(2 * i));
 		result = window_access(ACCESS_WRITE, i * SPP_SUB_PAGE + 8);
-		CHECK_EQUAL(field_read(VMCS_GUEST_PHYSICAL_ADDRESS), window_gpa() + i * SPP_SUB_PAGE + 8);
+		CHECK_EQUAL(field_read(VMCS_GUEST_PHYSICAL_ADDRESS),
+			window_gpa() + i * SPP_SUB_PAGE + 8);
 		CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION) & BITS(2, 0), EPT_VIOLATION_WRITE);
 	}
 	return result;
@@ -68,30 +73,35 @@ struct access_row {
 	enum access access;
 	uint64_t vector;
 };
-static const struct access_row others[] = { { { "read", OK }, ACCESS_READ, 0 }, { { "fetch", OK }, ACCESS_FETCH, 0 } };
+static const struct access_row others[] = { { { "read", OK }, ACCESS_READ, 0 },
+	{ { "fetch", OK }, ACCESS_FETCH, 0 } };
 
-SWEEP(spp, others, ELIGIBLE, "reads and fetches do not look at the tables", others, .needs = NEEDED, .covers = COVERS)
+SWEEP(spp, others, ELIGIBLE, "reads and fetches do not look at the tables", others, .needs = NEEDED,
+	.covers = COVERS)
 {
 	open(TEST_ROW(struct access_row)->vector);
 	*table_entry(2) = 0;
 	return window_access(TEST_ROW(struct access_row)->access, 0);
 }
 
-TEST(spp, not_enabled, ELIGIBLE, "with the control 0, bit 61 is ignored: the write violates EPT", VIOLATION, .needs = NEEDED, .covers = COVERS)
+TEST(spp, not_enabled, ELIGIBLE, "with the control 0, bit 61 is ignored: the write violates EPT",
+	VIOLATION, .needs = NEEDED, .covers = COVERS)
 {
 	open(ALL_EVEN);
 	field_clear(VMCS_PROC2_CONTROLS, PROC2_SUB_PAGE_WRITE_PERMISSIONS);
 	return window_access(ACCESS_WRITE, 0);
 }
 
-TEST(spp, bit_61_clear, ELIGIBLE, "without bit 61 in the PTE, the write violates EPT", VIOLATION, .needs = NEEDED, .covers = COVERS)
+TEST(spp, bit_61_clear, ELIGIBLE, "without bit 61 in the PTE, the write violates EPT", VIOLATION,
+	.needs = NEEDED, .covers = COVERS)
 {
 	open(ALL_EVEN);
 	*window_entry(1) &= ~(uint64_t)EPT_SUB_PAGE;
 	return window_access(ACCESS_WRITE, 0);
 }
 
-TEST(spp, writable, ELIGIBLE, "where EPT allows the write, the tables are not looked at", OK, .needs = NEEDED, .covers = COVERS)
+TEST(spp, writable, ELIGIBLE, "where EPT allows the write, the tables are not looked at", OK,
+	.needs = NEEDED, .covers = COVERS)
 {
 	open(0);
 	*window_entry(1) |= EPT_WRITE;
@@ -99,7 +109,8 @@ TEST(spp, writable, ELIGIBLE, "where EPT allows the write, the tables are not lo
 	return window_access(ACCESS_WRITE, 0);
 }
 
-TEST(spp, page_2m, ELIGIBLE, "a 2-MByte page has no sub-page permissions: the write violates EPT", VIOLATION, .needs = NEEDED, .covers = COVERS)
+TEST(spp, page_2m, ELIGIBLE, "a 2-MByte page has no sub-page permissions: the write violates EPT",
+	VIOLATION, .needs = NEEDED, .covers = COVERS)
 {
 	open(ALL_EVEN);
 	window_open(2);
@@ -111,7 +122,8 @@ struct level_row {
 	struct test_row row;
 	unsigned int level;
 };
-static const struct level_row levels[] = { { { "level 4", EVENT }, 4 }, { { "level 3", EVENT }, 3 }, { { "level 2", EVENT }, 2 } };
+static const struct level_row levels[] = { { { "level 4", EVENT }, 4 }, { { "level 3", EVENT }, 3 },
+	{ { "level 2", EVENT }, 2 } };
 
 static outcome check_event(outcome result, uint64_t kind)
 {
@@ -124,15 +136,17 @@ static outcome check_event(outcome result, uint64_t kind)
 	return result;
 }
 
-SWEEP(spp, miss, DETERMINE, "an entry that is not valid is an SPP miss", levels, .needs = NEEDED, .covers = COVERS " exit:SPP_EVENT")
+SWEEP(spp, miss, DETERMINE, "an entry that is not valid is an SPP miss", levels, .needs = NEEDED,
+	.covers = COVERS " exit:SPP_EVENT")
 {
 	open(ALL_EVEN);
 	*table_entry(TEST_ROW(struct level_row)->level) &= ~(uint64_t)SPP_VALID;
 	return check_event(window_access(ACCESS_WRITE, 0), SPP_EVENT_MISS);
 }
 
-SWEEP(spp, reserved, DETERMINE, "bits 11:1 of a valid entry are reserved: each is an SPP misconfiguration", levels, .needs = NEEDED,
-	.covers = COVERS " exit:SPP_EVENT")
+SWEEP(spp, reserved, DETERMINE,
+	"bits 11:1 of a valid entry are reserved: each is an SPP misconfiguration", levels,
+	.needs = NEEDED, .covers = COVERS " exit:SPP_EVENT")
 {
 	outcome result = EVENT;
 	unsigned int bit;
@@ -145,8 +159,9 @@ SWEEP(spp, reserved, DETERMINE, "bits 11:1 of a valid entry are reserved: each i
 	return result;
 }
 
-TEST(spp, vector_reserved, DETERMINE, "odd bits of the vector are reserved: each is an SPP misconfiguration", EVENT, .needs = NEEDED,
-	.covers = COVERS " exit:SPP_EVENT")
+TEST(spp, vector_reserved, DETERMINE,
+	"odd bits of the vector are reserved: each is an SPP misconfiguration", EVENT,
+	.needs = NEEDED, .covers = COVERS " exit:SPP_EVENT")
 {
 	outcome result = EVENT;
 	unsigned int bit;
@@ -160,7 +175,8 @@ TEST(spp, vector_reserved, DETERMINE, "odd bits of the vector are reserved: each
 	return result;
 }
 
-TEST(spp, resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP", "an SPP-related event saves RFLAGS.RF as 1", EVENT, .needs = NEEDED,
+TEST(spp, resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP",
+	"an SPP-related event saves RFLAGS.RF as 1", EVENT, .needs = NEEDED,
 	.covers = "exit:SPP_EVENT field:GUEST_RFLAGS")
 {
 	outcome result;

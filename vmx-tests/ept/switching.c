@@ -1,13 +1,16 @@
-/* EPTP switching by VMFUNC: what it selects, and which list entries make it exit (Intel SDM, "EPTP Switching"). VMFUNC as
-   an instruction is insn/'s. */
+/* EPTP switching by VMFUNC: what it selects, and which list entries make it exit (Intel SDM, "EPTP
+   Switching"). VMFUNC as an instruction is insn/'s. */
 #define TEST_FOLDER "ept/"
 #include "vmx-tests/ept/window.h"
 
-#define EXITS  EXIT(EXIT_REASON_VMFUNC)
-#define COVERS "insn:VMFUNC field:EPTP_LIST_ADDRESS field:VM_FUNCTION_CONTROLS control:PROC2_ENABLE_VM_FUNCTIONS cap:VMX_VMFUNC_EPTP_SWITCHING"
+#define EXITS EXIT(EXIT_REASON_VMFUNC)
+#define COVERS                                                                                     \
+	"insn:VMFUNC field:EPTP_LIST_ADDRESS field:VM_FUNCTION_CONTROLS "                          \
+	"control:PROC2_ENABLE_VM_FUNCTIONS cap:VMX_VMFUNC_EPTP_SWITCHING"
 #define TITLE  "SDM EPTP Switching"
 #define NEEDED NEEDS(&need_ept, &need_PROC2_ENABLE_VM_FUNCTIONS, &need_eptp_switching)
-#define NEEDED_AND(...) NEEDS(&need_ept, &need_PROC2_ENABLE_VM_FUNCTIONS, &need_eptp_switching, __VA_ARGS__)
+#define NEEDED_AND(...)                                                                            \
+	NEEDS(&need_ept, &need_PROC2_ENABLE_VM_FUNCTIONS, &need_eptp_switching, __VA_ARGS__)
 
 void guest_switch_eptp(void), guest_switch_eptp_vmfunc(void);
 
@@ -47,12 +50,13 @@ struct index_row {
 	uint64_t ecx, entry;
 };
 
-static const struct index_row indices[] = { { { "0", OK }, 0, 0 }, { { "1", OK }, 1, 1 }, { { "255", OK }, 255, 255 },
-	{ { "256", OK }, 256, 256 }, { { "511", OK }, 511, 511 },
+static const struct index_row indices[] = { { { "0", OK }, 0, 0 }, { { "1", OK }, 1, 1 },
+	{ { "255", OK }, 255, 255 }, { { "256", OK }, 256, 256 }, { { "511", OK }, 511, 511 },
 	{ { "3, with bits 63:32 of RCX set", OK }, UINT64_C(0xffffffff00000003), 3 } };
 
-SWEEP(switching, index, TITLE, "ECX selects an EPTP of the list: it is in use at once, and written to the EPTP field", indices,
-	.needs = NEEDED, .covers = COVERS)
+SWEEP(switching, index, TITLE,
+	"ECX selects an EPTP of the list: it is in use at once, and written to the EPTP field",
+	indices, .needs = NEEDED, .covers = COVERS)
 {
 	const struct index_row *row = TEST_ROW(struct index_row);
 	uint64_t other;
@@ -65,7 +69,8 @@ SWEEP(switching, index, TITLE, "ECX selects an EPTP of the list: it is in use at
 	return check_switched(other, WINDOW_OTHER);
 }
 
-TEST(switching, same, TITLE, "switching to the EPTP in use changes nothing", OK, .needs = NEEDED, .covers = COVERS)
+TEST(switching, same, TITLE, "switching to the EPTP in use changes nothing", OK, .needs = NEEDED,
+	.covers = COVERS)
 {
 	open();
 	list[5] = ept_pointer();
@@ -82,9 +87,10 @@ static outcome check_exit(outcome result)
 	return result;
 }
 
-static const struct index_row too_large[] = { { { "512", EXITS }, 512, 0 }, { { "513", EXITS }, 513, 1 },
-	{ { "1024", EXITS }, 1024, 0 }, { { "10000H", EXITS }, 0x10000, 0 },
-	{ { "80000000H", EXITS }, BIT(31), 0 }, { { "FFFFFFFFH", EXITS }, UINT32_MAX, 511 } };
+static const struct index_row too_large[] = { { { "512", EXITS }, 512, 0 },
+	{ { "513", EXITS }, 513, 1 }, { { "1024", EXITS }, 1024, 0 },
+	{ { "10000H", EXITS }, 0x10000, 0 }, { { "80000000H", EXITS }, BIT(31), 0 },
+	{ { "FFFFFFFFH", EXITS }, UINT32_MAX, 511 } };
 
 SWEEP(switching, index_too_large, TITLE, "ECX beyond 511 is a VM exit", too_large, .needs = NEEDED,
 	.covers = COVERS " exit:VMFUNC")
@@ -101,11 +107,21 @@ struct eptp_row {
 	uint64_t clear, set;
 };
 
-#define TYPE(n)   { { "memory type " #n, EXITS }, EPTP_MEMORY_TYPE, n }
-#define WALK(n)   { { "walk length " #n, EXITS }, EPTP_WALK_LENGTH, FIELD_PUT(n - 1, EPTP_WALK_LENGTH) }
-#define RSVD(bit) { { "bit " #bit, EXITS }, 0, BIT(bit) }
-static const struct eptp_row bad[] = { TYPE(1), TYPE(2), TYPE(3), TYPE(4), TYPE(5), TYPE(7), WALK(1), WALK(2), WALK(3),
-	WALK(6), WALK(7), WALK(8), RSVD(8), RSVD(9), RSVD(10), RSVD(11), RSVD(52), RSVD(63) };
+#define TYPE(n)                                                                                    \
+	{                                                                                          \
+		{ "memory type " #n, EXITS }, EPTP_MEMORY_TYPE, n                                  \
+	}
+#define WALK(n)                                                                                    \
+	{                                                                                          \
+		{ "walk length " #n, EXITS }, EPTP_WALK_LENGTH, FIELD_PUT(n - 1, EPTP_WALK_LENGTH) \
+	}
+#define RSVD(bit)                                                                                  \
+	{                                                                                          \
+		{ "bit " #bit, EXITS }, 0, BIT(bit)                                                \
+	}
+static const struct eptp_row bad[] = { TYPE(1), TYPE(2), TYPE(3), TYPE(4), TYPE(5), TYPE(7),
+	WALK(1), WALK(2), WALK(3), WALK(6), WALK(7), WALK(8), RSVD(8), RSVD(9), RSVD(10), RSVD(11),
+	RSVD(52), RSVD(63) };
 static const struct eptp_row bad_accessed_dirty[] = { RSVD(6) };
 
 static outcome run_bad(uint64_t clear, uint64_t set)
@@ -115,19 +131,21 @@ static outcome run_bad(uint64_t clear, uint64_t set)
 	return check_exit(run(9));
 }
 
-SWEEP(switching, bad_eptp, TITLE, "an EPTP that VM entry would refuse is a VM exit", bad, .needs = NEEDED,
-	.covers = COVERS " exit:VMFUNC")
+SWEEP(switching, bad_eptp, TITLE, "an EPTP that VM entry would refuse is a VM exit", bad,
+	.needs = NEEDED, .covers = COVERS " exit:VMFUNC")
 {
 	return run_bad(TEST_ROW(struct eptp_row)->clear, TEST_ROW(struct eptp_row)->set);
 }
 
-SWEEP(switching, bad_accessed_dirty, TITLE, "bit 6 without accessed and dirty flags for EPT is a VM exit", bad_accessed_dirty,
+SWEEP(switching, bad_accessed_dirty, TITLE,
+	"bit 6 without accessed and dirty flags for EPT is a VM exit", bad_accessed_dirty,
 	.needs = NEEDED_AND(&need_no_ept_accessed_dirty), .covers = COVERS " exit:VMFUNC")
 {
 	return run_bad(TEST_ROW(struct eptp_row)->clear, TEST_ROW(struct eptp_row)->set);
 }
 
-TEST(switching, bad_width, TITLE, "an EPTP with an address bit beyond the physical-address width is a VM exit", EXITS,
+TEST(switching, bad_width, TITLE,
+	"an EPTP with an address bit beyond the physical-address width is a VM exit", EXITS,
 	.needs = NEEDED_AND(&need_reserved_physical), .covers = COVERS " exit:VMFUNC")
 {
 	unsigned int bit;
@@ -145,11 +163,13 @@ TEST(switching, accessed_dirty, TITLE, "the new EPTP's bit 6 enables accessed an
 	list[0] = window_other_pointer() | EPTP_ACCESSED_DIRTY;
 	CHECK_EQUAL(run(0), EXIT(EXIT_REASON_VMCALL));
 	CHECK_EQUAL(test_observe(*window_entry(1)) & (EPT_ACCESSED | EPT_DIRTY), 0);
-	CHECK_EQUAL(test_observe(*window_other_entry(1)) & (EPT_ACCESSED | EPT_DIRTY), EPT_ACCESSED);
+	CHECK_EQUAL(
+		test_observe(*window_other_entry(1)) & (EPT_ACCESSED | EPT_DIRTY), EPT_ACCESSED);
 	return check_switched(list[0], WINDOW_OTHER);
 }
 
-TEST(switching, violation_after, TITLE, "an access that the new structures do not allow violates EPT after VMFUNC has completed",
+TEST(switching, violation_after, TITLE,
+	"an access that the new structures do not allow violates EPT after VMFUNC has completed",
 	EXIT(EXIT_REASON_EPT_VIOLATION), .needs = NEEDED, .covers = COVERS)
 {
 	outcome result;
@@ -181,21 +201,23 @@ static outcome run_index(bool ve)
 
 #define COVERS_INDEX COVERS " field:EPTP_INDEX control:PROC2_EPT_VIOLATION_VE"
 
-TEST(switching, index_field, TITLE, "where the CPU supports #VE, the EPTP-index field receives ECX", OK,
-	.needs = NEEDED_AND(&need_PROC2_EPT_VIOLATION_VE), .covers = COVERS_INDEX)
+TEST(switching, index_field, TITLE, "where the CPU supports #VE, the EPTP-index field receives ECX",
+	OK, .needs = NEEDED_AND(&need_PROC2_EPT_VIOLATION_VE), .covers = COVERS_INDEX)
 {
 	return run_index(true);
 }
 
 TEST(switching, index_field_not_enabled, TITLE,
-	"where the CPU supports #VE, the EPTP-index field receives ECX, though \"EPT-violation #VE\" is 0", OK,
-	.needs = NEEDED_AND(&need_PROC2_EPT_VIOLATION_VE), .covers = COVERS_INDEX)
+	"where the CPU supports #VE, the EPTP-index field receives ECX, though \"EPT-violation "
+	"#VE\" is 0",
+	OK, .needs = NEEDED_AND(&need_PROC2_EPT_VIOLATION_VE), .covers = COVERS_INDEX)
 {
 	return run_index(false);
 }
 
-TEST(switching, index_field_kept, TITLE, "a VMFUNC that exits leaves the EPTP-index field alone", EXITS,
-	.needs = NEEDED_AND(&need_PROC2_EPT_VIOLATION_VE), VALUES({ VMCS_EPTP_INDEX, 0x7777 }), .covers = COVERS_INDEX)
+TEST(switching, index_field_kept, TITLE, "a VMFUNC that exits leaves the EPTP-index field alone",
+	EXITS, .needs = NEEDED_AND(&need_PROC2_EPT_VIOLATION_VE),
+	VALUES({ VMCS_EPTP_INDEX, 0x7777 }), .covers = COVERS_INDEX)
 {
 	open();
 	field_write(VMCS_EPTP_INDEX, 0x7777);

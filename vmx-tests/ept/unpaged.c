@@ -1,16 +1,16 @@
-/* Unrestricted guests without paging or protection under EPT (Intel SDM, "Unrestricted Guests", "EPT Translation
-   Mechanism"): a linear address is then a guest-physical one. */
+/* Unrestricted guests without paging or protection under EPT (Intel SDM, "Unrestricted Guests",
+   "EPT Translation Mechanism"): a linear address is then a guest-physical one. */
 #define TEST_FOLDER "ept/"
 #include "runtime/string.h"
 #include "vmx-tests/ept/window.h"
 #include "vmx-tests/guest_tables.h"
 
 #define VIOLATION EXIT(EXIT_REASON_EPT_VIOLATION)
-#define COVERS	  "control:PROC2_UNRESTRICTED_GUEST exit:EPT_VIOLATION"
-#define TITLE	  "SDM Unrestricted Guests"
+#define COVERS    "control:PROC2_UNRESTRICTED_GUEST exit:EPT_VIOLATION"
+#define TITLE     "SDM Unrestricted Guests"
 
-#define PLACE  UINT64_C(0xc0000000) /* a guest-physical address without memory of its own */
-#define IN_1M  UINT64_C(0x9f000)    /* the same, for a guest in real mode */
+#define PLACE UINT64_C(0xc0000000) /* a guest-physical address without memory of its own */
+#define IN_1M UINT64_C(0x9f000)    /* the same, for a guest in real mode */
 
 GUEST_CODE32(unpaged_read, "movl (%edi), %eax; vmcall");
 GUEST_CODE32(unpaged_write, "movl %esi, (%edi); vmcall");
@@ -30,13 +30,14 @@ struct unpaged_row {
 };
 
 #define CODE_ROW(code) code, code##_end
-#define TRANSLATED (EPT_VIOLATION_LINEAR_VALID | EPT_VIOLATION_FINAL)
+#define TRANSLATED     (EPT_VIOLATION_LINEAR_VALID | EPT_VIOLATION_FINAL)
 
 static outcome check(uint64_t address, uint64_t qualification)
 {
 	CHECK_EQUAL(field_read(VMCS_GUEST_PHYSICAL_ADDRESS), address);
 	CHECK_EQUAL(field_read(VMCS_GUEST_LINEAR_ADDRESS), address);
-	CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION) & (BITS(5, 0) | TRANSLATED), qualification | TRANSLATED);
+	CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION) & (BITS(5, 0) | TRANSLATED),
+		qualification | TRANSLATED);
 	return VIOLATION;
 }
 
@@ -47,8 +48,9 @@ static const struct unpaged_row unpaged[] = {
 };
 
 SWEEP(unpaged, violation, "SDM EPT Translation Mechanism",
-	"without paging a linear address is translated by EPT alone; a violation reports it as linear and as guest-physical", unpaged,
-	.needs = NEEDS(&need_unrestricted), .covers = COVERS)
+	"without paging a linear address is translated by EPT alone; a violation reports it as "
+	"linear and as guest-physical",
+	unpaged, .needs = NEEDS(&need_unrestricted), .covers = COVERS)
 {
 	const struct unpaged_row *row = TEST_ROW(struct unpaged_row);
 	outcome result;
@@ -62,13 +64,15 @@ SWEEP(unpaged, violation, "SDM EPT Translation Mechanism",
 	return result == VIOLATION ? check(PLACE, row->qualification) : result;
 }
 
-TEST(unpaged, remapped, "SDM EPT Translation Mechanism", "without paging EPT decides which memory is seen",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_unrestricted), .covers = COVERS)
+TEST(unpaged, remapped, "SDM EPT Translation Mechanism",
+	"without paging EPT decides which memory is seen", EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDS(&need_unrestricted), .covers = COVERS)
 {
 	outcome result;
 
 	guest_set_mode(GUEST_UNPAGED32, CODE(unpaged_read));
-	*ept_entry(PLACE, 1) = vmx_address(guest_page[1]) | EPT_ALL | FIELD_PUT(MEMORY_TYPE_WB, EPT_MEMORY_TYPE);
+	*ept_entry(PLACE, 1) =
+		vmx_address(guest_page[1]) | EPT_ALL | FIELD_PUT(MEMORY_TYPE_WB, EPT_MEMORY_TYPE);
 	ept_invalidate();
 	*(volatile uint64_t *)(void *)guest_page[1] = WINDOW_OTHER;
 	guest_gpr[RDI] = PLACE;
@@ -82,8 +86,9 @@ static const struct unpaged_row real[] = {
 	{ { "write", VIOLATION }, CODE_ROW(real_write), EPT_VIOLATION_WRITE },
 };
 
-SWEEP(unpaged, real_mode, TITLE, "in real mode the linear address, 16 times the segment plus the offset, is guest-physical", real,
-	.needs = NEEDS(&need_unrestricted), .covers = COVERS)
+SWEEP(unpaged, real_mode, TITLE,
+	"in real mode the linear address, 16 times the segment plus the offset, is guest-physical",
+	real, .needs = NEEDS(&need_unrestricted), .covers = COVERS)
 {
 	const struct unpaged_row *row = TEST_ROW(struct unpaged_row);
 	outcome result;
@@ -98,8 +103,8 @@ SWEEP(unpaged, real_mode, TITLE, "in real mode the linear address, 16 times the 
 	return result == VIOLATION ? check(IN_1M + 0x124, row->qualification) : result;
 }
 
-/* The interrupt vector table is at guest-physical 0: guest_page[0] stands in for it, and guest_page[1] for the page with
-   the handler. */
+/* The interrupt vector table is at guest-physical 0: guest_page[0] stands in for it, and
+   guest_page[1] for the page with the handler. */
 static void map_vectors(const uint8_t *handler, size_t bytes)
 {
 	uint64_t leaf = EPT_ALL | FIELD_PUT(MEMORY_TYPE_WB, EPT_MEMORY_TYPE);
@@ -113,27 +118,33 @@ static void map_vectors(const uint8_t *handler, size_t bytes)
 	field_write(VMCS_GUEST_IDTR_LIMIT, 0x3ff);
 }
 
-TEST(unpaged, real_interrupt, TITLE, "in real mode INT goes through the vector table at guest-physical address 0",
-	EXIT(EXIT_REASON_VMCALL), VALUES({ VMCS_GUEST_CS_SELECTOR, IN_1M >> 4 }, { VMCS_GUEST_RIP, 0 },
-		{ VMCS_GUEST_CS_BASE, IN_1M }), .needs = NEEDS(&need_unrestricted), .covers = COVERS)
+TEST(unpaged, real_interrupt, TITLE,
+	"in real mode INT goes through the vector table at guest-physical address 0",
+	EXIT(EXIT_REASON_VMCALL),
+	VALUES({ VMCS_GUEST_CS_SELECTOR, IN_1M >> 4 }, { VMCS_GUEST_RIP, 0 },
+		{ VMCS_GUEST_CS_BASE, IN_1M }),
+	.needs = NEEDS(&need_unrestricted), .covers = COVERS)
 {
 	guest_set_mode(GUEST_REAL, CODE(real_interrupt));
 	map_vectors(CODE(real_vmcall));
 	return guest_enter();
 }
 
-TEST(unpaged, real_iret, TITLE, "in real mode IRET returns from the handler", EXIT(EXIT_REASON_VMCALL),
-	VALUES({ VMCS_GUEST_RIP, 2 }), .needs = NEEDS(&need_unrestricted), .covers = COVERS)
+TEST(unpaged, real_iret, TITLE, "in real mode IRET returns from the handler",
+	EXIT(EXIT_REASON_VMCALL), VALUES({ VMCS_GUEST_RIP, 2 }), .needs = NEEDS(&need_unrestricted),
+	.covers = COVERS)
 {
 	guest_set_mode(GUEST_REAL, CODE(real_interrupt));
 	map_vectors(CODE(real_iret));
 	return guest_enter();
 }
 
-TEST(unpaged, real_vectors_missing, TITLE, "where EPT does not give the vector table, INT violates EPT in event delivery",
-	VIOLATION, .needs = NEEDS(&need_unrestricted),
+TEST(unpaged, real_vectors_missing, TITLE,
+	"where EPT does not give the vector table, INT violates EPT in event delivery", VIOLATION,
+	.needs = NEEDS(&need_unrestricted),
 	VALUES({ VMCS_IDT_VECTORING_INFORMATION,
-		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) | 0x21 }), .covers = COVERS)
+		INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) | 0x21 }),
+	.covers = COVERS)
 {
 	outcome result;
 
@@ -148,7 +159,8 @@ TEST(unpaged, real_vectors_missing, TITLE, "where EPT does not give the vector t
 /* Ways between the modes. CR0.PE is bit 0, PG bit 31. */
 GUEST_CODE16(real_to_protected, "movl %cr0, %eax; orb $1, %al; movl %eax, %cr0; vmcall");
 GUEST_CODE32(protected_to_real, "movl %cr0, %eax; andb $0xfe, %al; movl %eax, %cr0; vmcall");
-GUEST_CODE32(unpaged_to_paged, "movl %edi, %cr3; movl %cr0, %eax; btsl $31, %eax; movl %eax, %cr0; vmcall");
+GUEST_CODE32(unpaged_to_paged,
+	"movl %edi, %cr3; movl %cr0, %eax; btsl $31, %eax; movl %eax, %cr0; vmcall");
 GUEST_CODE32(paged_to_real, "movl %cr0, %eax; andl $0x7ffffffe, %eax; movl %eax, %cr0; vmcall");
 GUEST_CODE32(paged_to_unpaged, "movl %cr0, %eax; btrl $31, %eax; movl %eax, %cr0; vmcall");
 
@@ -160,8 +172,8 @@ static void load_efer(uint64_t guest)
 	field_write(VMCS_GUEST_IA32_EFER, guest);
 }
 
-TEST(unpaged, enter_protected_mode, TITLE, "an unrestricted guest can set CR0.PE", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_unrestricted), .covers = COVERS)
+TEST(unpaged, enter_protected_mode, TITLE, "an unrestricted guest can set CR0.PE",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_unrestricted), .covers = COVERS)
 {
 	outcome result;
 
@@ -171,8 +183,8 @@ TEST(unpaged, enter_protected_mode, TITLE, "an unrestricted guest can set CR0.PE
 	return result;
 }
 
-TEST(unpaged, leave_protected_mode, TITLE, "an unrestricted guest can clear CR0.PE", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_unrestricted), .covers = COVERS)
+TEST(unpaged, leave_protected_mode, TITLE, "an unrestricted guest can clear CR0.PE",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_unrestricted), .covers = COVERS)
 {
 	outcome result;
 
@@ -182,8 +194,11 @@ TEST(unpaged, leave_protected_mode, TITLE, "an unrestricted guest can clear CR0.
 	return result;
 }
 
-TEST(unpaged, enable_paging, TITLE, "an unrestricted guest can set CR0.PG: its tables are read through EPT",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_unrestricted, &need_clear_PROC_CR3_LOAD_EXITING, &need_VM_ENTRY_LOAD_EFER),
+TEST(unpaged, enable_paging, TITLE,
+	"an unrestricted guest can set CR0.PG: its tables are read through EPT",
+	EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDS(
+		&need_unrestricted, &need_clear_PROC_CR3_LOAD_EXITING, &need_VM_ENTRY_LOAD_EFER),
 	.covers = COVERS)
 {
 	outcome result;
@@ -197,8 +212,8 @@ TEST(unpaged, enable_paging, TITLE, "an unrestricted guest can set CR0.PG: its t
 	return result;
 }
 
-TEST(unpaged, disable_paging, TITLE, "an unrestricted guest can clear CR0.PG", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_unrestricted), .covers = COVERS)
+TEST(unpaged, disable_paging, TITLE, "an unrestricted guest can clear CR0.PG",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_unrestricted), .covers = COVERS)
 {
 	outcome result;
 
@@ -222,8 +237,9 @@ static const struct restricted_row restricted[] = {
 };
 
 SWEEP(unpaged, restricted, "SDM Changes to Instruction Behavior in VMX Non-Root Operation",
-	"without \"unrestricted guest\", MOV to CR0 that clears a bit fixed to 1 is #GP in the guest", restricted,
-	.needs = NEEDS(&need_ept), .covers = "control:PROC2_UNRESTRICTED_GUEST")
+	"without \"unrestricted guest\", MOV to CR0 that clears a bit fixed to 1 is #GP in the "
+	"guest",
+	restricted, .needs = NEEDS(&need_ept), .covers = "control:PROC2_UNRESTRICTED_GUEST")
 {
 	const struct restricted_row *row = TEST_ROW(struct restricted_row);
 
@@ -234,10 +250,13 @@ SWEEP(unpaged, restricted, "SDM Changes to Instruction Behavior in VMX Non-Root 
 	return guest_run(NULL);
 }
 
-/* IA-32e mode: PAE is on, LME is set by VM entry with "load IA32_EFER", then paging is turned on. */
+/* IA-32e mode: PAE is on, LME is set by VM entry with "load IA32_EFER", then paging is turned on.
+ */
 TEST(unpaged, enter_ia32e_mode, "SDM Saving Guest State: VM-Entry Control IA-32e Mode Guest",
-	"when an unrestricted guest activates IA-32e mode, the VM exit sets \"IA-32e mode guest\"", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_unrestricted, &need_clear_PROC_CR3_LOAD_EXITING, &need_VM_ENTRY_LOAD_EFER),
+	"when an unrestricted guest activates IA-32e mode, the VM exit sets \"IA-32e mode guest\"",
+	EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDS(
+		&need_unrestricted, &need_clear_PROC_CR3_LOAD_EXITING, &need_VM_ENTRY_LOAD_EFER),
 	.covers = COVERS " control:VM_ENTRY_IA32E_MODE_GUEST cap:VMX_MISC_STORES_LMA")
 {
 	outcome result;
@@ -247,7 +266,8 @@ TEST(unpaged, enter_ia32e_mode, "SDM Saving Guest State: VM-Entry Control IA-32e
 	load_efer(EFER_LME);
 	guest_gpr[RDI] = vmx_address(guest_pml4);
 	result = guest_enter();
-	CHECK_EQUAL(field_read(VMCS_VM_ENTRY_CONTROLS) & VM_ENTRY_IA32E_MODE_GUEST, VM_ENTRY_IA32E_MODE_GUEST);
+	CHECK_EQUAL(field_read(VMCS_VM_ENTRY_CONTROLS) & VM_ENTRY_IA32E_MODE_GUEST,
+		VM_ENTRY_IA32E_MODE_GUEST);
 	CHECK_EQUAL(field_read(VMCS_GUEST_IA32_EFER), EFER_LME | EFER_LMA);
 	return result;
 }

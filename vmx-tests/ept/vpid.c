@@ -1,5 +1,6 @@
-/* Virtual-processor identifiers: whose translations a guest may use, and what it invalidates itself (Intel SDM,
-   "Virtual Processor Identifiers (VPIDs)", "Creating and Using Cached Translation Information"). */
+/* Virtual-processor identifiers: whose translations a guest may use, and what it invalidates itself
+   (Intel SDM, "Virtual Processor Identifiers (VPIDs)", "Creating and Using Cached Translation
+   Information"). */
 #define TEST_FOLDER "ept/"
 #include "vmx-tests/ept/remap.h"
 
@@ -37,9 +38,11 @@ static outcome run_own(const struct own_row *row)
 
 #define OWN_ROWS(vpid, entry)                                                                      \
 	{ { "INVLPG", OK }, vpid, entry, 0, guest_invlpg },                                        \
-	{ { "INVLPG, global", OK }, vpid, entry, PTE_G, guest_invlpg },                            \
-	{ { "MOV to CR3", OK }, vpid, entry, 0, guest_load_cr3 },                                  \
-	{ { "MOV to CR4, global", OK }, vpid, entry, PTE_G, guest_toggle_pge }
+		{ { "INVLPG, global", OK }, vpid, entry, PTE_G, guest_invlpg },                    \
+		{ { "MOV to CR3", OK }, vpid, entry, 0, guest_load_cr3 },                          \
+	{                                                                                          \
+		{ "MOV to CR4, global", OK }, vpid, entry, PTE_G, guest_toggle_pge                 \
+	}
 
 static const struct own_row own[] = { OWN_ROWS(0, REMAP_GUEST_WITHOUT_EPT) };
 static const struct own_row own_ept[] = { OWN_ROWS(0, REMAP_GUEST) };
@@ -48,20 +51,24 @@ static const struct own_row own_vpid_ept[] = { OWN_ROWS(1, REMAP_GUEST) };
 
 #define OWN_SWEEP(name, text, rows, ...)                                                           \
 	SWEEP(vpid, name, "SDM Operations that Invalidate Cached Mappings", text, rows,            \
-		.needs = NEEDS(&need_clear_PROC_CR3_LOAD_EXITING, ##__VA_ARGS__), .covers = COVERS) \
+		.needs = NEEDS(&need_clear_PROC_CR3_LOAD_EXITING, ##__VA_ARGS__),                  \
+		.covers = COVERS)                                                                  \
 	{                                                                                          \
 		return run_own(TEST_ROW(struct own_row));                                          \
 	}
 
 OWN_SWEEP(guest_invalidates, "without VPIDs, what a guest invalidates is invalid for it", own)
-OWN_SWEEP(guest_invalidates_ept, "under EPT, what a guest invalidates of its own translations is invalid for it", own_ept,
+OWN_SWEEP(guest_invalidates_ept,
+	"under EPT, what a guest invalidates of its own translations is invalid for it", own_ept,
 	&need_ept)
-OWN_SWEEP(guest_invalidates_vpid, "with a VPID, what a guest invalidates is invalid for it", own_vpid, &need_vpid,
-	&need_invvpid_single)
-OWN_SWEEP(guest_invalidates_vpid_ept, "with a VPID and EPT, what a guest invalidates is invalid for it", own_vpid_ept,
-	&need_vpid, &need_ept, &need_invvpid_single)
+OWN_SWEEP(guest_invalidates_vpid, "with a VPID, what a guest invalidates is invalid for it",
+	own_vpid, &need_vpid, &need_invvpid_single)
+OWN_SWEEP(guest_invalidates_vpid_ept,
+	"with a VPID and EPT, what a guest invalidates is invalid for it", own_vpid_ept, &need_vpid,
+	&need_ept, &need_invvpid_single)
 
-/* INVPCID: the descriptor names PCID 0 and the window's address. CR4.PCIDE is not set: PCID 0 is the only one. */
+/* INVPCID: the descriptor names PCID 0 and the window's address. CR4.PCIDE is not set: PCID 0 is
+ * the only one. */
 struct invpcid_row {
 	struct test_row row;
 	uint64_t type, guest_flags;
@@ -99,15 +106,17 @@ static outcome run_invpcid(const struct invpcid_row *row)
 	return remap_third();
 }
 
-SWEEP(vpid, guest_invpcid, "SDM Operations that Invalidate Cached Mappings", "what a guest invalidates by INVPCID is invalid for it",
-	invpcid, .needs = NEEDS(&need_PROC2_ENABLE_INVPCID), .covers = "control:PROC2_ENABLE_INVPCID")
+SWEEP(vpid, guest_invpcid, "SDM Operations that Invalidate Cached Mappings",
+	"what a guest invalidates by INVPCID is invalid for it", invpcid,
+	.needs = NEEDS(&need_PROC2_ENABLE_INVPCID), .covers = "control:PROC2_ENABLE_INVPCID")
 {
 	return run_invpcid(TEST_ROW(struct invpcid_row));
 }
 
 SWEEP(vpid, guest_invpcid_vpid, "SDM Operations that Invalidate Cached Mappings",
 	"with a VPID, what a guest invalidates by INVPCID is invalid for it", invpcid_vpid,
-	.needs = NEEDS(&need_PROC2_ENABLE_INVPCID, &need_vpid, &need_invvpid_single), .covers = COVERS " control:PROC2_ENABLE_INVPCID")
+	.needs = NEEDS(&need_PROC2_ENABLE_INVPCID, &need_vpid, &need_invvpid_single),
+	.covers = COVERS " control:PROC2_ENABLE_INVPCID")
 {
 	return run_invpcid(TEST_ROW(struct invpcid_row));
 }
@@ -146,15 +155,15 @@ static const struct other_row others_ept[] = {
 };
 
 SWEEP(vpid, separate, "SDM Creating and Using Cached Translation Information",
-	"linear mappings made under one VPID are not used under another, not even global ones", others,
-	.needs = NEEDS(&need_vpid, &need_invvpid_single), .covers = COVERS)
+	"linear mappings made under one VPID are not used under another, not even global ones",
+	others, .needs = NEEDS(&need_vpid, &need_invvpid_single), .covers = COVERS)
 {
 	return run_other(TEST_ROW(struct other_row));
 }
 
 SWEEP(vpid, separate_ept, "SDM Creating and Using Cached Translation Information",
-	"combined mappings made under one VPID are not used under another, not even global ones", others_ept,
-	.needs = NEEDS(&need_vpid, &need_ept, &need_invvpid_single), .covers = COVERS)
+	"combined mappings made under one VPID are not used under another, not even global ones",
+	others_ept, .needs = NEEDS(&need_vpid, &need_ept, &need_invvpid_single), .covers = COVERS)
 {
 	return run_other(TEST_ROW(struct other_row));
 }
@@ -180,14 +189,15 @@ static outcome run_none(const struct none_row *row)
 }
 
 SWEEP(vpid, not_enabled, "SDM Operations that Invalidate Cached Mappings",
-	"without VPIDs, VM exits and entries invalidate linear mappings (VPID 0)", none, .covers = COVERS)
+	"without VPIDs, VM exits and entries invalidate linear mappings (VPID 0)", none,
+	.covers = COVERS)
 {
 	return run_none(TEST_ROW(struct none_row));
 }
 
 SWEEP(vpid, not_enabled_ept, "SDM Operations that Invalidate Cached Mappings",
-	"without VPIDs, VM exits and entries invalidate combined mappings (VPID 0)", none_ept, .needs = NEEDS(&need_ept),
-	.covers = COVERS)
+	"without VPIDs, VM exits and entries invalidate combined mappings (VPID 0)", none_ept,
+	.needs = NEEDS(&need_ept), .covers = COVERS)
 {
 	return run_none(TEST_ROW(struct none_row));
 }

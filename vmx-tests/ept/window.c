@@ -6,11 +6,11 @@
 #include "vmx-tests/guest_tables.h"
 
 #define GUEST_RIGHTS (PTE_P | PTE_W | PTE_U | PTE_A)
-#define LEAF	     (EPT_ALL | FIELD_PUT(MEMORY_TYPE_WB, EPT_MEMORY_TYPE))
+#define LEAF         (EPT_ALL | FIELD_PUT(MEMORY_TYPE_WB, EPT_MEMORY_TYPE))
 #define OPCODE_RET   0xc3
 
-/* EPT structures of levels 2 and 1; those above are ept.c's, and the upper two entries are known since the window
-   was opened first. Guest structures of levels 3, 2, 1. */
+/* EPT structures of levels 2 and 1; those above are ept.c's, and the upper two entries are known
+   since the window was opened first. Guest structures of levels 3, 2, 1. */
 static uint64_t ept_pd[512] __aligned(4096), ept_pt[512] __aligned(4096);
 static uint64_t *upper, root;
 static uint64_t guest_tables[3][512] __aligned(4096);
@@ -22,7 +22,8 @@ unsigned int window_physical_width(void)
 
 uint64_t window_gpa(void)
 {
-	return (window_physical_width() >= 40 ? 512 : 3) * PAGE_SIZE_1G + vmx_address(guest_page[0]);
+	return (window_physical_width() >= 40 ? 512 : 3) * PAGE_SIZE_1G +
+	       vmx_address(guest_page[0]);
 }
 
 static uint64_t index_at(uint64_t address, unsigned int level)
@@ -57,7 +58,7 @@ static void map_guest(void)
 static bool is_enabled(void)
 {
 	return field_read(VMCS_PROC_CONTROLS) & PROC_ACTIVATE_SECONDARY_CONTROLS &&
-		field_read(VMCS_PROC2_CONTROLS) & PROC2_ENABLE_EPT;
+	       field_read(VMCS_PROC2_CONTROLS) & PROC2_ENABLE_EPT;
 }
 
 static uint64_t leaf(unsigned int level)
@@ -139,6 +140,7 @@ uint64_t window_qualification(void)
 	uint64_t undefined = EPT_VIOLATION_USER_EXECUTABLE;
 
 	if (!(vmx_capability(MSR_IA32_VMX_EPT_VPID_CAP) & VMX_EPT_VPID_CAP_ADVANCED_INFORMATION))
-		undefined |= EPT_VIOLATION_USER | EPT_VIOLATION_PAGE_WRITABLE | EPT_VIOLATION_PAGE_NX;
+		undefined |=
+			EPT_VIOLATION_USER | EPT_VIOLATION_PAGE_WRITABLE | EPT_VIOLATION_PAGE_NX;
 	return field_read(VMCS_EXIT_QUALIFICATION) & ~undefined;
 }

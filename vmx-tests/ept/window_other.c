@@ -1,8 +1,8 @@
 /* A second set of EPT structures, in which the window shows guest_page[1]. */
 #include "vmx-tests/ept/window.h"
 
-static uint64_t other_root[512] __aligned(4096), other_pdpt[512] __aligned(4096), other_pd[512] __aligned(4096),
-	other_pt[512] __aligned(4096);
+static uint64_t other_root[512] __aligned(4096), other_pdpt[512] __aligned(4096),
+	other_pd[512] __aligned(4096), other_pt[512] __aligned(4096);
 
 static uint64_t copy(uint64_t *to, const uint64_t *entry, unsigned int level)
 {
@@ -16,8 +16,9 @@ static uint64_t copy(uint64_t *to, const uint64_t *entry, unsigned int level)
 
 uint64_t window_other_pointer(void)
 {
-	uint64_t i4 = copy(other_root, window_entry(4), 4), i3 = copy(other_pdpt, window_entry(3), 3),
-		 i2 = copy(other_pd, window_entry(2), 2), i1 = copy(other_pt, window_entry(1), 1);
+	uint64_t i4 = copy(other_root, window_entry(4), 4),
+		 i3 = copy(other_pdpt, window_entry(3), 3), i2 = copy(other_pd, window_entry(2), 2),
+		 i1 = copy(other_pt, window_entry(1), 1);
 
 	other_root[i4] = vmx_address(other_pdpt) | EPT_ALL;
 	other_pdpt[i3] = vmx_address(other_pd) | EPT_ALL;

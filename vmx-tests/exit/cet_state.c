@@ -1,6 +1,7 @@
-/* CET's state at VM entries and exits (Intel SDM, "Loading Guest Control Registers, Debug Registers, and MSRs",
-   "Saving Control Registers, Debug Registers, and MSRs", "Loading Host Control Registers, Debug Registers, MSRs").
-   CR4.CET stays 0, so that nothing but the state itself is at work; the checks on it are entry/'s. */
+/* CET's state at VM entries and exits (Intel SDM, "Loading Guest Control Registers, Debug
+   Registers, and MSRs", "Saving Control Registers, Debug Registers, and MSRs", "Loading Host
+   Control Registers, Debug Registers, MSRs"). CR4.CET stays 0, so that nothing but the state itself
+   is at work; the checks on it are entry/'s. */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/exit.h"
 
@@ -19,11 +20,15 @@ struct cet_row {
 };
 
 #define CET_ROW(name, guest, host)                                                                 \
-	{ { #name, EXIT(EXIT_REASON_VMCALL) }, MSR_##name, VMCS_GUEST_##name, VMCS_HOST_##name, guest, host }
+	{                                                                                          \
+		{ #name, EXIT(EXIT_REASON_VMCALL) }, MSR_##name, VMCS_GUEST_##name,                \
+			VMCS_HOST_##name, guest, host                                              \
+	}
 
 static const struct cet_row rows[] = {
 	CET_ROW(IA32_S_CET, BIT(2), BIT(3)), /* both about branches: legal without shadow stacks */
-	CET_ROW(IA32_INTERRUPT_SSP_TABLE_ADDR, UINT64_C(0x00007fedcba98760), UINT64_C(0xffff800000001230)),
+	CET_ROW(IA32_INTERRUPT_SSP_TABLE_ADDR, UINT64_C(0x00007fedcba98760),
+		UINT64_C(0xffff800000001230)),
 };
 
 /* Runs the guest with the host's MSR at `host` before, and with the controls as they are. */
@@ -58,23 +63,25 @@ static outcome see_at_entry(bool load)
 
 #define NEEDS_ENTRY NEEDS(&need_VM_ENTRY_LOAD_CET_STATE, &need_PROC_MSR_BITMAPS)
 #define COVERS_ENTRY                                                                               \
-	"control:VM_ENTRY_LOAD_CET_STATE field:GUEST_IA32_S_CET field:GUEST_IA32_INTERRUPT_SSP_TABLE_ADDR " \
+	"control:VM_ENTRY_LOAD_CET_STATE field:GUEST_IA32_S_CET "                                  \
+	"field:GUEST_IA32_INTERRUPT_SSP_TABLE_ADDR "                                               \
 	"msr:IA32_S_CET msr:IA32_INTERRUPT_SSP_TABLE_ADDR"
 
-SWEEP(cet_state, entry_1, TITLE_ENTRY, "with \"load CET state\" 1, VM entry loads the MSR from its field", rows,
+SWEEP(cet_state, entry_1, TITLE_ENTRY,
+	"with \"load CET state\" 1, VM entry loads the MSR from its field", rows,
 	.needs = NEEDS_ENTRY, .covers = COVERS_ENTRY)
 {
 	return see_at_entry(true);
 }
 
-SWEEP(cet_state, entry_0, TITLE_ENTRY, "with \"load CET state\" 0, VM entry leaves the MSR alone", rows,
-	.needs = NEEDS_ENTRY, .covers = COVERS_ENTRY)
+SWEEP(cet_state, entry_0, TITLE_ENTRY, "with \"load CET state\" 0, VM entry leaves the MSR alone",
+	rows, .needs = NEEDS_ENTRY, .covers = COVERS_ENTRY)
 {
 	return see_at_entry(false);
 }
 
-SWEEP(cet_state, saved, TITLE_SAVE, "an exit saves the MSR, whether the entry has loaded it or not", rows,
-	.needs = NEEDS_ENTRY, .covers = COVERS_ENTRY)
+SWEEP(cet_state, saved, TITLE_SAVE, "an exit saves the MSR, whether the entry has loaded it or not",
+	rows, .needs = NEEDS_ENTRY, .covers = COVERS_ENTRY)
 {
 	const struct cet_row *row = TEST_ROW(struct cet_row);
 	uint64_t after;
@@ -117,16 +124,18 @@ static outcome see_at_exit(bool load)
 #define NEEDS_EXIT                                                                                 \
 	NEEDS(&need_VM_EXIT_LOAD_CET_STATE, &need_VM_ENTRY_LOAD_CET_STATE, &need_PROC_MSR_BITMAPS)
 #define COVERS_EXIT                                                                                \
-	"control:VM_EXIT_LOAD_CET_STATE field:HOST_IA32_S_CET field:HOST_IA32_INTERRUPT_SSP_TABLE_ADDR"
+	"control:VM_EXIT_LOAD_CET_STATE field:HOST_IA32_S_CET "                                    \
+	"field:HOST_IA32_INTERRUPT_SSP_TABLE_ADDR"
 
-SWEEP(cet_state, exit_1, TITLE_EXIT, "with \"load CET state\" 1, an exit loads the host's MSR from its field", rows,
+SWEEP(cet_state, exit_1, TITLE_EXIT,
+	"with \"load CET state\" 1, an exit loads the host's MSR from its field", rows,
 	.needs = NEEDS_EXIT, .covers = COVERS_EXIT)
 {
 	return see_at_exit(true);
 }
 
-SWEEP(cet_state, exit_0, TITLE_EXIT, "with \"load CET state\" 0, the host keeps what the guest had", rows,
-	.needs = NEEDS_EXIT, .covers = COVERS_EXIT)
+SWEEP(cet_state, exit_0, TITLE_EXIT, "with \"load CET state\" 0, the host keeps what the guest had",
+	rows, .needs = NEEDS_EXIT, .covers = COVERS_EXIT)
 {
 	return see_at_exit(false);
 }

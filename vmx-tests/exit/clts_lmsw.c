@@ -1,11 +1,11 @@
-/* CLTS and LMSW: the mask and the shadow decide whether they exit (Intel SDM, "Instructions That Cause VM Exits
-   Conditionally", "Changes to Instruction Behavior in VMX Non-Root Operation"). */
+/* CLTS and LMSW: the mask and the shadow decide whether they exit (Intel SDM, "Instructions That
+   Cause VM Exits Conditionally", "Changes to Instruction Behavior in VMX Non-Root Operation"). */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/exit.h"
 
-#define SECTION "SDM Instructions That Cause VM Exits Conditionally"
-#define CHANGES "SDM Changes to Instruction Behavior in VMX Non-Root Operation"
-#define COVERS	"exit:CR_ACCESS field:CR0_GUEST_HOST_MASK field:CR0_READ_SHADOW"
+#define SECTION   "SDM Instructions That Cause VM Exits Conditionally"
+#define CHANGES   "SDM Changes to Instruction Behavior in VMX Non-Root Operation"
+#define COVERS    "exit:CR_ACCESS field:CR0_GUEST_HOST_MASK field:CR0_READ_SHADOW"
 #define LMSW_BITS (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
 
 GUEST64(clts_lmsw_clts, "clts");
@@ -29,8 +29,8 @@ static const struct clts_row clts[] = {
 };
 
 SWEEP(clts_lmsw, clts, SECTION,
-	"CLTS exits when CR0.TS is 1 in mask and shadow; it clears CR0.TS where the mask is 0", clts,
-	.covers = COVERS " insn:CLTS")
+	"CLTS exits when CR0.TS is 1 in mask and shadow; it clears CR0.TS where the mask is 0",
+	clts, .covers = COVERS " insn:CLTS")
 {
 	const struct clts_row *row = TEST_ROW(struct clts_row);
 	outcome result;
@@ -64,8 +64,9 @@ static outcome run_lmsw(uint64_t mask, uint64_t shadow, uint64_t source)
 }
 
 TEST(clts_lmsw, lmsw_all_values, SECTION,
-	"LMSW exits when it would change one of bits 3:1 of the shadow where the mask is 1, or set bit 0", OK,
-	.covers = COVERS " insn:LMSW")
+	"LMSW exits when it would change one of bits 3:1 of the shadow where the mask is 1, or set "
+	"bit 0",
+	OK, .covers = COVERS " insn:LMSW")
 {
 	uint64_t cr0 = field_read(VMCS_GUEST_CR0);
 	unsigned int mask, shadow, source, differs;
@@ -84,8 +85,8 @@ TEST(clts_lmsw, lmsw_all_values, SECTION,
 	return OK;
 }
 
-TEST(clts_lmsw, lmsw_upper_bits, SECTION, "bits 15:4 of the source do not count", EXIT(EXIT_REASON_VMCALL),
-	.covers = COVERS)
+TEST(clts_lmsw, lmsw_upper_bits, SECTION, "bits 15:4 of the source do not count",
+	EXIT(EXIT_REASON_VMCALL), .covers = COVERS)
 {
 	return run_lmsw(UINT64_MAX, read_cr0(), ~BITS(3, 0) | (read_cr0() & LMSW_BITS));
 }
@@ -102,19 +103,22 @@ TEST(clts_lmsw, lmsw_guest_owned, CHANGES, "LMSW loads bits 3:1 where the mask i
 	return OK;
 }
 
-TEST(clts_lmsw, lmsw_host_owned, CHANGES, "LMSW leaves bits unmodified where the mask is 1", OK, .covers = COVERS)
+TEST(clts_lmsw, lmsw_host_owned, CHANGES, "LMSW leaves bits unmodified where the mask is 1", OK,
+	.covers = COVERS)
 {
-	uint64_t before = field_read(VMCS_GUEST_CR0), inverse = ~before & (CR0_MP | CR0_EM | CR0_TS);
+	uint64_t before = field_read(VMCS_GUEST_CR0),
+		 inverse = ~before & (CR0_MP | CR0_EM | CR0_TS);
 
-	CHECK_EQUAL(run_lmsw(LMSW_BITS, CR0_PE | inverse, CR0_PE | inverse), EXIT(EXIT_REASON_VMCALL));
+	CHECK_EQUAL(
+		run_lmsw(LMSW_BITS, CR0_PE | inverse, CR0_PE | inverse), EXIT(EXIT_REASON_VMCALL));
 	CHECK_EQUAL(field_read(VMCS_GUEST_CR0), before);
 	return OK;
 }
 
 TEST(clts_lmsw, lmsw_qualification, "SDM Exit Qualification for Control-Register Accesses",
 	"LMSW of a register: access type 3, the source's 16 bits", EXIT(EXIT_REASON_CR_ACCESS),
-	VALUES({ VMCS_EXIT_QUALIFICATION,
-		       FIELD_PUT(CR_ACCESS_LMSW, CR_ACCESS_TYPE) | FIELD_PUT(0xa5c9, CR_ACCESS_LMSW_SOURCE) },
+	VALUES({ VMCS_EXIT_QUALIFICATION, FIELD_PUT(CR_ACCESS_LMSW, CR_ACCESS_TYPE) |
+						  FIELD_PUT(0xa5c9, CR_ACCESS_LMSW_SOURCE) },
 		{ VMCS_EXIT_INSTRUCTION_LENGTH, 3 }),
 	.covers = COVERS " field:EXIT_QUALIFICATION")
 {
@@ -122,10 +126,11 @@ TEST(clts_lmsw, lmsw_qualification, "SDM Exit Qualification for Control-Register
 }
 
 TEST(clts_lmsw, lmsw_memory, "SDM Exit Qualification for Control-Register Accesses",
-	"LMSW of memory: bit 6, and the guest linear address is the operand's", EXIT(EXIT_REASON_CR_ACCESS),
-	VALUES({ VMCS_EXIT_QUALIFICATION,
-		       FIELD_PUT(CR_ACCESS_LMSW, CR_ACCESS_TYPE) | CR_ACCESS_LMSW_MEMORY |
-			       FIELD_PUT(0x5a39, CR_ACCESS_LMSW_SOURCE) },
+	"LMSW of memory: bit 6, and the guest linear address is the operand's",
+	EXIT(EXIT_REASON_CR_ACCESS),
+	VALUES({ VMCS_EXIT_QUALIFICATION, FIELD_PUT(CR_ACCESS_LMSW, CR_ACCESS_TYPE) |
+						  CR_ACCESS_LMSW_MEMORY |
+						  FIELD_PUT(0x5a39, CR_ACCESS_LMSW_SOURCE) },
 		{ VMCS_EXIT_INSTRUCTION_LENGTH, 4 }),
 	.covers = COVERS " field:EXIT_QUALIFICATION field:GUEST_LINEAR_ADDRESS")
 {
@@ -140,7 +145,8 @@ TEST(clts_lmsw, lmsw_memory, "SDM Exit Qualification for Control-Register Access
 }
 
 TEST(clts_lmsw, lmsw_operand_fault, "SDM Relative Priority of Faults and VM Exits",
-	"a fault of fetching LMSW's operand comes before the exit that depends on it", FAULT(PF, 0), .covers = COVERS)
+	"a fault of fetching LMSW's operand comes before the exit that depends on it", FAULT(PF, 0),
+	.covers = COVERS)
 {
 	guest_gpr[RDI] = UINT64_C(16) << 30;
 	field_write(VMCS_CR0_GUEST_HOST_MASK, UINT64_MAX);

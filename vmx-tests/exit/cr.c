@@ -1,5 +1,6 @@
-/* MOV to and from control registers: which exit, with which qualification for every register (Intel SDM, "Exit
-   Qualification for Control-Register Accesses"). Masks and shadows are cr_mask.c's, CLTS, LMSW and SMSW clts_lmsw.c's. */
+/* MOV to and from control registers: which exit, with which qualification for every register (Intel
+   SDM, "Exit Qualification for Control-Register Accesses"). Masks and shadows are cr_mask.c's,
+   CLTS, LMSW and SMSW clts_lmsw.c's. */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/exit.h"
 
@@ -14,7 +15,9 @@ struct access_row {
 };
 
 #define ROW(name, number, from, control)                                                           \
-	{ { name, EXIT(EXIT_REASON_CR_ACCESS) }, number, from, control }
+	{                                                                                          \
+		{ name, EXIT(EXIT_REASON_CR_ACCESS) }, number, from, control                       \
+	}
 
 static const struct access_row accesses[] = {
 	ROW("mov to CR0", 0, false, 0),
@@ -37,8 +40,8 @@ static uint64_t set_mov_cr(unsigned int number, bool from, unsigned int gpr)
 static uint64_t qualification(unsigned int number, bool from, unsigned int gpr)
 {
 	return FIELD_PUT(number, CR_ACCESS_NUMBER) |
-		FIELD_PUT(from ? CR_ACCESS_MOV_FROM : CR_ACCESS_MOV_TO, CR_ACCESS_TYPE) |
-		FIELD_PUT(gpr, CR_ACCESS_GPR);
+	       FIELD_PUT(from ? CR_ACCESS_MOV_FROM : CR_ACCESS_MOV_TO, CR_ACCESS_TYPE) |
+	       FIELD_PUT(gpr, CR_ACCESS_GPR);
 }
 
 static outcome run_access(const struct access_row *row, unsigned int gpr)
@@ -48,7 +51,8 @@ static outcome run_access(const struct access_row *row, unsigned int gpr)
 
 	guest_reset();
 	exit_control(CONTROL_WORD_PROC, row->control, true);
-	field_write(VMCS_CR0_GUEST_HOST_MASK, UINT64_MAX); /* the registers' 0 differs from the shadows */
+	field_write(VMCS_CR0_GUEST_HOST_MASK,
+		UINT64_MAX); /* the registers' 0 differs from the shadows */
 	field_write(VMCS_CR0_READ_SHADOW, read_cr0());
 	field_write(VMCS_CR4_GUEST_HOST_MASK, UINT64_MAX);
 	field_write(VMCS_CR4_READ_SHADOW, UINT64_MAX);
@@ -60,7 +64,8 @@ static outcome run_access(const struct access_row *row, unsigned int gpr)
 
 SWEEP(cr, qualification, SECTION, "number, direction and each of 16 general registers", accesses,
 	.covers = "exit:CR_ACCESS field:EXIT_QUALIFICATION control:PROC_CR3_LOAD_EXITING "
-		  "control:PROC_CR3_STORE_EXITING control:PROC_CR8_LOAD_EXITING control:PROC_CR8_STORE_EXITING")
+		  "control:PROC_CR3_STORE_EXITING control:PROC_CR8_LOAD_EXITING "
+		  "control:PROC_CR8_STORE_EXITING")
 {
 	const struct access_row *row = TEST_ROW(struct access_row);
 	outcome result;
@@ -84,7 +89,8 @@ GUEST64(cr_to_cr2, "movq %cr2, %rax; movq %rax, %cr2");
 GUEST64(cr_from_cr4, "movq %cr4, %rax");
 
 #define ALL_CR_EXITING                                                                             \
-	(PROC_CR3_LOAD_EXITING | PROC_CR3_STORE_EXITING | PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING)
+	(PROC_CR3_LOAD_EXITING | PROC_CR3_STORE_EXITING | PROC_CR8_LOAD_EXITING |                  \
+		PROC_CR8_STORE_EXITING)
 
 struct case_row {
 	struct test_row row;
@@ -93,7 +99,8 @@ struct case_row {
 };
 
 static const struct case_row not_exiting[] = {
-	{ { "mov from CR3", EXIT(EXIT_REASON_VMCALL) }, CODE_OF(cr_from_cr3), PROC_CR3_STORE_EXITING },
+	{ { "mov from CR3", EXIT(EXIT_REASON_VMCALL) }, CODE_OF(cr_from_cr3),
+		PROC_CR3_STORE_EXITING },
 	{ { "mov to CR3", EXIT(EXIT_REASON_VMCALL) }, CODE_OF(cr_to_cr3),
 		PROC_CR3_LOAD_EXITING | PROC_CR3_STORE_EXITING },
 };
@@ -117,7 +124,8 @@ SWEEP(cr, cr3_not_exiting, "SDM Instructions That Cause VM Exits Conditionally",
 }
 
 static const struct case_row cr8_not_exiting[] = {
-	{ { "mov from CR8", EXIT(EXIT_REASON_VMCALL) }, CODE_OF(cr_from_cr8), PROC_CR8_STORE_EXITING },
+	{ { "mov from CR8", EXIT(EXIT_REASON_VMCALL) }, CODE_OF(cr_from_cr8),
+		PROC_CR8_STORE_EXITING },
 	{ { "mov to CR8", EXIT(EXIT_REASON_VMCALL) }, CODE_OF(cr_to_cr8), PROC_CR8_LOAD_EXITING },
 };
 
@@ -153,7 +161,8 @@ static const struct case_row never[] = {
 };
 
 SWEEP(cr, never, "SDM Instructions That Cause VM Exits Conditionally",
-	"reads of CR0 and CR4, and all accesses to CR2, never exit", never, .covers = "exit:CR_ACCESS")
+	"reads of CR0 and CR4, and all accesses to CR2, never exit", never,
+	.covers = "exit:CR_ACCESS")
 {
 	return run_case(TEST_ROW(struct case_row));
 }
@@ -187,7 +196,8 @@ GUEST64(cr_load_cr3, "movq %rax, %cr3");
 SWEEP(cr, cr3_targets, "SDM CR3-Target Controls",
 	"a load of CR3 with one of the first CR3-target-count values does not exit", targets,
 	.needs = NEEDS(&need_cr3_targets_4),
-	.covers = "exit:CR_ACCESS field:CR3_TARGET_COUNT field:CR3_TARGET_VALUE_0 field:CR3_TARGET_VALUE_1 "
+	.covers = "exit:CR_ACCESS field:CR3_TARGET_COUNT field:CR3_TARGET_VALUE_0 "
+		  "field:CR3_TARGET_VALUE_1 "
 		  "field:CR3_TARGET_VALUE_2 field:CR3_TARGET_VALUE_3 control:PROC_CR3_LOAD_EXITING "
 		  "cap:VMX_MISC_CR3_TARGETS")
 {
@@ -199,13 +209,15 @@ SWEEP(cr, cr3_targets, "SDM CR3-Target Controls",
 	field_write(VMCS_CR3_TARGET_COUNT, row->count);
 	for (i = 0; i < 4; i++)
 		field_write(VMCS_CR3_TARGET_VALUE_0 + 2 * i,
-			i == row->index ? field_read(VMCS_GUEST_CR3) : UINT64_C(0x123000) * (i + 1));
+			i == row->index ? field_read(VMCS_GUEST_CR3)
+					: UINT64_C(0x123000) * (i + 1));
 	guest_gpr[RAX] = field_read(VMCS_GUEST_CR3);
 	return exit_run((struct guest_code)CODE_OF(cr_load_cr3));
 }
 
-TEST(cr, cr3_target_low_bits, "SDM CR3-Target Controls", "all bits of the value count, bit 3 too", EXITS,
-	.needs = NEEDS(&need_cr3_targets_4), .covers = "exit:CR_ACCESS field:CR3_TARGET_VALUE_0")
+TEST(cr, cr3_target_low_bits, "SDM CR3-Target Controls", "all bits of the value count, bit 3 too",
+	EXITS, .needs = NEEDS(&need_cr3_targets_4),
+	.covers = "exit:CR_ACCESS field:CR3_TARGET_VALUE_0")
 {
 	exit_control(CONTROL_WORD_PROC, PROC_CR3_LOAD_EXITING, true);
 	field_write(VMCS_CR3_TARGET_COUNT, 1);
@@ -214,8 +226,9 @@ TEST(cr, cr3_target_low_bits, "SDM CR3-Target Controls", "all bits of the value 
 	return exit_run((struct guest_code)CODE_OF(cr_load_cr3));
 }
 
-TEST(cr, cr3_loaded, "SDM CR3-Target Controls", "a load that does not exit loads CR3", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_cr3_targets_4), .covers = "field:GUEST_CR3 field:CR3_TARGET_VALUE_0")
+TEST(cr, cr3_loaded, "SDM CR3-Target Controls", "a load that does not exit loads CR3",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_cr3_targets_4),
+	.covers = "field:GUEST_CR3 field:CR3_TARGET_VALUE_0")
 {
 	uint64_t value = field_read(VMCS_GUEST_CR3) | PTE_PWT;
 	outcome result;
@@ -229,8 +242,8 @@ TEST(cr, cr3_loaded, "SDM CR3-Target Controls", "a load that does not exit loads
 	return result;
 }
 
-TEST(cr, cr3_untouched, "SDM Architectural State Before a VM Exit", "a load that exits does not load CR3", EXITS,
-	.covers = "field:GUEST_CR3")
+TEST(cr, cr3_untouched, "SDM Architectural State Before a VM Exit",
+	"a load that exits does not load CR3", EXITS, .covers = "field:GUEST_CR3")
 {
 	uint64_t value = field_read(VMCS_GUEST_CR3);
 	outcome result;

@@ -1,11 +1,12 @@
-/* Guest/host masks and read shadows of CR0 and CR4, bit by bit (Intel SDM, "Guest/Host Masks and Read Shadows for CR0 and
-   CR4", "Changes to Instruction Behavior in VMX Non-Root Operation"). */
+/* Guest/host masks and read shadows of CR0 and CR4, bit by bit (Intel SDM, "Guest/Host Masks and
+   Read Shadows for CR0 and CR4", "Changes to Instruction Behavior in VMX Non-Root Operation"). */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/exit.h"
 
 #define SECTION "SDM Guest/Host Masks and Read Shadows for CR0 and CR4"
 #define COVERS                                                                                     \
-	"exit:CR_ACCESS field:CR0_GUEST_HOST_MASK field:CR0_READ_SHADOW field:CR4_GUEST_HOST_MASK " \
+	"exit:CR_ACCESS field:CR0_GUEST_HOST_MASK field:CR0_READ_SHADOW "                          \
+	"field:CR4_GUEST_HOST_MASK "                                                               \
 	"field:CR4_READ_SHADOW"
 
 GUEST64(cr_mask_read_cr0, "movq %cr0, %rax");
@@ -22,11 +23,15 @@ struct control_register {
 };
 
 #define CR0_ROW(code)                                                                              \
-	{ { #code, OK }, VMCS_CR0_GUEST_HOST_MASK, VMCS_CR0_READ_SHADOW, VMCS_GUEST_CR0,           \
-		CODE_OF(cr_mask_##code), CODE_OF(cr_mask_write_cr0) }
+	{                                                                                          \
+		{ #code, OK }, VMCS_CR0_GUEST_HOST_MASK, VMCS_CR0_READ_SHADOW, VMCS_GUEST_CR0,     \
+			CODE_OF(cr_mask_##code), CODE_OF(cr_mask_write_cr0)                        \
+	}
 #define CR4_ROW                                                                                    \
-	{ { "read_cr4", OK }, VMCS_CR4_GUEST_HOST_MASK, VMCS_CR4_READ_SHADOW, VMCS_GUEST_CR4,      \
-		CODE_OF(cr_mask_read_cr4), CODE_OF(cr_mask_write_cr4) }
+	{                                                                                          \
+		{ "read_cr4", OK }, VMCS_CR4_GUEST_HOST_MASK, VMCS_CR4_READ_SHADOW,                \
+			VMCS_GUEST_CR4, CODE_OF(cr_mask_read_cr4), CODE_OF(cr_mask_write_cr4)      \
+	}
 
 static const struct control_register both[] = { CR0_ROW(read_cr0), CR4_ROW };
 static const struct control_register smsw64 = CR0_ROW(smsw);
@@ -42,7 +47,8 @@ static uint64_t read_masked(const struct control_register *cr, uint64_t mask)
 }
 
 SWEEP(cr_mask, read_each_bit, SECTION,
-	"a read takes each bit from the shadow where the mask is 1, else from the register", both, .covers = COVERS)
+	"a read takes each bit from the shadow where the mask is 1, else from the register", both,
+	.covers = COVERS)
 {
 	const struct control_register *cr = TEST_ROW(struct control_register);
 	uint64_t value;
@@ -55,7 +61,8 @@ SWEEP(cr_mask, read_each_bit, SECTION,
 	return OK;
 }
 
-SWEEP(cr_mask, read_all, SECTION, "all bits from the shadow; all bits from the register", both, .covers = COVERS)
+SWEEP(cr_mask, read_all, SECTION, "all bits from the shadow; all bits from the register", both,
+	.covers = COVERS)
 {
 	const struct control_register *cr = TEST_ROW(struct control_register);
 	uint64_t value;
@@ -76,7 +83,8 @@ static outcome write_same(const struct control_register *cr, uint64_t mask, uint
 	return exit_run(cr->write);
 }
 
-SWEEP(cr_mask, write_each_bit, SECTION, "a write exits when a bit differs from the shadow where the mask is 1", both,
+SWEEP(cr_mask, write_each_bit, SECTION,
+	"a write exits when a bit differs from the shadow where the mask is 1", both,
 	.covers = COVERS)
 {
 	const struct control_register *cr = TEST_ROW(struct control_register);
@@ -86,14 +94,15 @@ SWEEP(cr_mask, write_each_bit, SECTION, "a write exits when a bit differs from t
 	guest_reset();
 	value = field_read(cr->guest);
 	for (bit = 0; bit < 64; bit++) {
-		CHECK_EQUAL(write_same(cr, BIT(bit), value ^ BIT(bit)), EXIT(EXIT_REASON_CR_ACCESS));
+		CHECK_EQUAL(
+			write_same(cr, BIT(bit), value ^ BIT(bit)), EXIT(EXIT_REASON_CR_ACCESS));
 		CHECK_EQUAL(write_same(cr, BIT(bit), value), EXIT(EXIT_REASON_VMCALL));
 	}
 	return OK;
 }
 
-SWEEP(cr_mask, write_other_bits, SECTION, "a write does not exit for bits that differ where the mask is 0", both,
-	.covers = COVERS)
+SWEEP(cr_mask, write_other_bits, SECTION,
+	"a write does not exit for bits that differ where the mask is 0", both, .covers = COVERS)
 {
 	const struct control_register *cr = TEST_ROW(struct control_register);
 	unsigned int bit;
@@ -114,13 +123,25 @@ struct bit_row {
 	uint64_t bit;
 };
 
-#define BIT_ROW(index, bit) { { #bit, OK }, &both[index], bit }
+#define BIT_ROW(index, bit)                                                                        \
+	{                                                                                          \
+		{ #bit, OK }, &both[index], bit                                                    \
+	}
 static const struct bit_row bits[] = {
-	BIT_ROW(0, CR0_MP), BIT_ROW(0, CR0_EM), BIT_ROW(0, CR0_TS), BIT_ROW(0, CR0_WP), BIT_ROW(0, CR0_AM),
-	BIT_ROW(1, CR4_TSD), BIT_ROW(1, CR4_DE), BIT_ROW(1, CR4_PGE), BIT_ROW(1, CR4_PCE), BIT_ROW(1, CR4_OSFXSR),
+	BIT_ROW(0, CR0_MP),
+	BIT_ROW(0, CR0_EM),
+	BIT_ROW(0, CR0_TS),
+	BIT_ROW(0, CR0_WP),
+	BIT_ROW(0, CR0_AM),
+	BIT_ROW(1, CR4_TSD),
+	BIT_ROW(1, CR4_DE),
+	BIT_ROW(1, CR4_PGE),
+	BIT_ROW(1, CR4_PCE),
+	BIT_ROW(1, CR4_OSFXSR),
 };
 
-/* The guest writes the bit's inverse while the shadow has that inverse too, so that nothing exits. */
+/* The guest writes the bit's inverse while the shadow has that inverse too, so that nothing exits.
+ */
 static uint64_t write_inverse(const struct bit_row *row, uint64_t mask)
 {
 	uint64_t wanted = field_read(row->cr->guest) ^ row->bit;
@@ -134,7 +155,8 @@ static uint64_t write_inverse(const struct bit_row *row, uint64_t mask)
 }
 
 SWEEP(cr_mask, host_owned, "SDM Changes to Instruction Behavior in VMX Non-Root Operation",
-	"a write that does not exit leaves bits unmodified where the mask is 1", bits, .covers = COVERS)
+	"a write that does not exit leaves bits unmodified where the mask is 1", bits,
+	.covers = COVERS)
 {
 	const struct bit_row *row = TEST_ROW(struct bit_row);
 	uint64_t before;
@@ -168,7 +190,8 @@ static const struct bit_row fixed[] = {
 };
 
 SWEEP(cr_mask, fixed, "SDM Changes to Instruction Behavior in VMX Non-Root Operation",
-	"a write of a value that VMX operation does not support is #GP where the mask is 0", fixed, .covers = COVERS)
+	"a write of a value that VMX operation does not support is #GP where the mask is 0", fixed,
+	.covers = COVERS)
 {
 	const struct bit_row *row = TEST_ROW(struct bit_row);
 
@@ -207,7 +230,8 @@ static const struct smsw_row smsw[] = {
 };
 
 SWEEP(cr_mask, smsw, "SDM Changes to Instruction Behavior in VMX Non-Root Operation",
-	"SMSW in 64-bit mode stores as much as its operand holds of what a read of CR0 returns", smsw, .covers = COVERS)
+	"SMSW in 64-bit mode stores as much as its operand holds of what a read of CR0 returns",
+	smsw, .covers = COVERS)
 {
 	const struct smsw_row *row = TEST_ROW(struct smsw_row);
 	uint64_t shadow, before = UINT64_C(0x1122334455667788);
@@ -222,8 +246,8 @@ SWEEP(cr_mask, smsw, "SDM Changes to Instruction Behavior in VMX Non-Root Operat
 	return OK;
 }
 
-TEST(cr_mask, smsw64_each_bit, SECTION, "SMSW of 64 bits takes each of the low 32 bits as a read of CR0 does", OK,
-	.covers = COVERS)
+TEST(cr_mask, smsw64_each_bit, SECTION,
+	"SMSW of 64 bits takes each of the low 32 bits as a read of CR0 does", OK, .covers = COVERS)
 {
 	uint64_t value = field_read(VMCS_GUEST_CR0);
 	unsigned int bit;
@@ -233,7 +257,8 @@ TEST(cr_mask, smsw64_each_bit, SECTION, "SMSW of 64 bits takes each of the low 3
 	return OK;
 }
 
-TEST(cr_mask, smsw64_high_half, SECTION, "SMSW of 64 bits takes bits 63:32 from the shadow where the mask is 1", OK,
+TEST(cr_mask, smsw64_high_half, SECTION,
+	"SMSW of 64 bits takes bits 63:32 from the shadow where the mask is 1", OK,
 	.covers = COVERS)
 {
 	uint64_t value = field_read(VMCS_GUEST_CR0), mask = BITS(63, 32);
@@ -249,7 +274,9 @@ TEST(cr_mask, smsw_memory, SECTION, "SMSW to memory stores 16 bits", OK, .covers
 	field_write(VMCS_CR0_GUEST_HOST_MASK, UINT64_MAX);
 	field_write(VMCS_CR0_READ_SHADOW, shadow);
 	guest_gpr[RDI] = vmx_address(guest_page[0]);
-	CHECK_EQUAL(exit_run((struct guest_code)CODE_OF(cr_mask_smsw_memory)), EXIT(EXIT_REASON_VMCALL));
-	CHECK_EQUAL(test_observe(*(volatile uint32_t *)(void *)guest_page[0]), shadow & BITS(15, 0));
+	CHECK_EQUAL(exit_run((struct guest_code)CODE_OF(cr_mask_smsw_memory)),
+		EXIT(EXIT_REASON_VMCALL));
+	CHECK_EQUAL(
+		test_observe(*(volatile uint32_t *)(void *)guest_page[0]), shadow & BITS(15, 0));
 	return OK;
 }

@@ -1,5 +1,6 @@
-/* Double and triple faults: which exceptions make them, what exits, and what the exits report (Intel SDM, "Exception
-   Bitmap", "Other Causes of VM Exits", "Interrupt 8 - Double Fault Exception"). */
+/* Double and triple faults: which exceptions make them, what exits, and what the exits report
+   (Intel SDM, "Exception Bitmap", "Other Causes of VM Exits", "Interrupt 8 - Double Fault
+   Exception"). */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/landing.h"
 
@@ -16,16 +17,19 @@ GUEST64(double_fault_bp, "int3");
 struct fault_row {
 	struct test_row row;
 	struct guest_code code;
-	uint32_t exits;	  /* exception bitmap */
-	bool page_fault;  /* delivery meets a #PF, not a #NP */
+	uint32_t exits;  /* exception bitmap */
+	bool page_fault; /* delivery meets a #PF, not a #NP */
 };
 
 #define ROW(name, expected, code, exits, page_fault)                                               \
-	{ { name, expected }, CODE_OF(double_fault_##code), exits, page_fault }
+	{                                                                                          \
+		{ name, expected }, CODE_OF(double_fault_##code), exits, page_fault                \
+	}
 #define EXITS_DF    BIT(VECTOR_DF)
 #define EXITS_FIRST (BIT(VECTOR_DF) | BIT(VECTOR_NP))
 
-/* The first exception's gate is not present; or the IDT is in a page that is not. Neither exits by itself. */
+/* The first exception's gate is not present; or the IDT is in a page that is not. Neither exits by
+ * itself. */
 static const struct fault_row combinations[] = {
 	ROW("#DE, then #NP", FAULT(DF), de, EXITS_DF, false),
 	ROW("#GP, then #NP", FAULT(DF), gp, EXITS_DF, false),
@@ -63,9 +67,11 @@ static outcome check_double_fault(void)
 	return OK;
 }
 
-SWEEP(double_fault, exits, "SDM Exception Bitmap", "a double fault exits where bit 8 is 1", combinations,
-	.covers = "exit:EXCEPTION_OR_NMI field:EXCEPTION_BITMAP field:EXIT_INTERRUPTION_INFORMATION "
-		  "field:EXIT_INTERRUPTION_ERROR_CODE")
+SWEEP(double_fault, exits, "SDM Exception Bitmap", "a double fault exits where bit 8 is 1",
+	combinations,
+	.covers =
+		"exit:EXCEPTION_OR_NMI field:EXCEPTION_BITMAP field:EXIT_INTERRUPTION_INFORMATION "
+		"field:EXIT_INTERRUPTION_ERROR_CODE")
 {
 	outcome result = run_row(TEST_ROW(struct fault_row)), check = check_double_fault();
 
@@ -82,8 +88,8 @@ SWEEP(double_fault, no_vectoring, "SDM Information for VM Exits That Occur Durin
 	return result;
 }
 
-/* Benign first exceptions, interrupts and the like make no double fault: the second exception is delivered, here to an
-   exit of its own. */
+/* Benign first exceptions, interrupts and the like make no double fault: the second exception is
+   delivered, here to an exit of its own. */
 static const struct fault_row benign[] = {
 	ROW("#UD, then #NP", FAULT(NP, VECTOR_UD * 8 + 3), ud, EXITS_FIRST, false),
 	ROW("#BP, then #NP", FAULT(NP, VECTOR_BP * 8 + 2), bp, EXITS_FIRST, false),
@@ -91,7 +97,8 @@ static const struct fault_row benign[] = {
 };
 
 SWEEP(double_fault, benign, "SDM Interrupt 8 - Double Fault Exception",
-	"no double fault follows a benign exception or an interrupt", benign, .covers = "exit:EXCEPTION_OR_NMI")
+	"no double fault follows a benign exception or an interrupt", benign,
+	.covers = "exit:EXCEPTION_OR_NMI")
 {
 	return run_row(TEST_ROW(struct fault_row));
 }
@@ -106,8 +113,8 @@ static const struct fault_row triple[] = {
 	ROW("INT n", EXIT(EXIT_REASON_TRIPLE_FAULT), int, 0, false),
 };
 
-SWEEP(double_fault, triple, "SDM Other Causes of VM Exits", "a triple fault exits, whatever the controls", triple,
-	.covers = "exit:TRIPLE_FAULT")
+SWEEP(double_fault, triple, "SDM Other Causes of VM Exits",
+	"a triple fault exits, whatever the controls", triple, .covers = "exit:TRIPLE_FAULT")
 {
 	return run_row(TEST_ROW(struct fault_row));
 }
@@ -125,20 +132,23 @@ SWEEP(double_fault, triple_information, "SDM Basic VM-Exit Information",
 }
 
 TEST(double_fault, triple_state, "SDM Saving Non-Register State",
-	"the activity state that a triple fault's exit saves is active, not shutdown", EXIT(EXIT_REASON_TRIPLE_FAULT),
-	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE }), .covers = "exit:TRIPLE_FAULT field:GUEST_ACTIVITY_STATE")
+	"the activity state that a triple fault's exit saves is active, not shutdown",
+	EXIT(EXIT_REASON_TRIPLE_FAULT), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE }),
+	.covers = "exit:TRIPLE_FAULT field:GUEST_ACTIVITY_STATE")
 {
 	return run_row(&triple[1]);
 }
 
 TEST(double_fault, exits_before_triple, "SDM Other Causes of VM Exits",
-	"an exception on the way to the triple fault that exits itself ends it", FAULT(DF), .covers = "exit:TRIPLE_FAULT")
+	"an exception on the way to the triple fault that exits itself ends it", FAULT(DF),
+	.covers = "exit:TRIPLE_FAULT")
 {
 	return run_row(&combinations[1]);
 }
 
-TEST(double_fault, delivered, "SDM Exception Bitmap", "a double fault is delivered where bit 8 is 0",
-	EXIT(EXIT_REASON_VMCALL), .covers = "field:EXCEPTION_BITMAP")
+TEST(double_fault, delivered, "SDM Exception Bitmap",
+	"a double fault is delivered where bit 8 is 0", EXIT(EXIT_REASON_VMCALL),
+	.covers = "field:EXCEPTION_BITMAP")
 {
 	outcome result;
 

@@ -1,5 +1,6 @@
-/* MOV to and from debug registers: "MOV-DR exiting", its qualification, and that this exit alone comes before faults by
-   privilege (Intel SDM, "Instructions That Cause VM Exits Conditionally", "Exit Qualification for MOV DR"). */
+/* MOV to and from debug registers: "MOV-DR exiting", its qualification, and that this exit alone
+   comes before faults by privilege (Intel SDM, "Instructions That Cause VM Exits Conditionally",
+   "Exit Qualification for MOV DR"). */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/exit.h"
 
@@ -18,15 +19,15 @@ struct access_row {
 		{ "mov from DR" #number, EXIT(EXIT_REASON_MOV_DR) }, number, true                  \
 	}
 
-static const struct access_row accesses[] = { ROWS(0), ROWS(1), ROWS(2), ROWS(3), ROWS(4), ROWS(5), ROWS(6),
-	ROWS(7) };
+static const struct access_row accesses[] = { ROWS(0), ROWS(1), ROWS(2), ROWS(3), ROWS(4), ROWS(5),
+	ROWS(6), ROWS(7) };
 
 static outcome run_access(const struct access_row *row, unsigned int gpr)
 {
 	uint8_t code[] = { (uint8_t)(0x40 | gpr >> 3), 0x0f, row->from ? 0x21 : 0x23,
 		(uint8_t)(0xc0 | row->number << 3 | (gpr & 7)) };
 	uint64_t qualification = FIELD_PUT(row->number, DR_ACCESS_NUMBER) |
-		(row->from ? DR_ACCESS_FROM : 0) | FIELD_PUT(gpr, DR_ACCESS_GPR);
+				 (row->from ? DR_ACCESS_FROM : 0) | FIELD_PUT(gpr, DR_ACCESS_GPR);
 	outcome result, check;
 	uint64_t rip;
 
@@ -38,8 +39,9 @@ static outcome run_access(const struct access_row *row, unsigned int gpr)
 	return check == OK ? result : check;
 }
 
-SWEEP(dr, qualification, "SDM Exit Qualification for MOV DR", "number, direction and each of 16 general registers",
-	accesses, .covers = COVERS " field:EXIT_QUALIFICATION")
+SWEEP(dr, qualification, "SDM Exit Qualification for MOV DR",
+	"number, direction and each of 16 general registers", accesses,
+	.covers = COVERS " field:EXIT_QUALIFICATION")
 {
 	unsigned int gpr;
 	outcome result;
@@ -77,7 +79,10 @@ static outcome run_case(const struct case_row *row, bool exiting)
 	return guest_run(NULL);
 }
 
-#define ROW(name, expected, code, mode, cr4, dr7) { { name, expected }, CODE_OF(dr_##code), mode, cr4, dr7 }
+#define ROW(name, expected, code, mode, cr4, dr7)                                                  \
+	{                                                                                          \
+		{ name, expected }, CODE_OF(dr_##code), mode, cr4, dr7                             \
+	}
 #define EXITS EXIT(EXIT_REASON_MOV_DR)
 
 static const struct case_row first[] = {
@@ -90,7 +95,8 @@ static const struct case_row first[] = {
 };
 
 SWEEP(dr, exit_first, "SDM Instructions That Cause VM Exits Conditionally",
-	"the exit of MOV DR comes before #GP by privilege, #UD of DR4 and #DB of DR7.GD", first, .covers = COVERS)
+	"the exit of MOV DR comes before #GP by privilege, #UD of DR4 and #DB of DR7.GD", first,
+	.covers = COVERS)
 {
 	return run_case(TEST_ROW(struct case_row), true);
 }
@@ -106,7 +112,8 @@ static const struct case_row faults[] = {
 };
 
 SWEEP(dr, not_exiting, "SDM Instructions That Cause VM Exits Conditionally",
-	"with \"MOV-DR exiting\" 0 MOV DR runs or faults as it does elsewhere", faults, .covers = COVERS)
+	"with \"MOV-DR exiting\" 0 MOV DR runs or faults as it does elsewhere", faults,
+	.covers = COVERS)
 {
 	uint64_t dr0 = read_dr0();
 	outcome result = run_case(TEST_ROW(struct case_row), false);
@@ -117,11 +124,13 @@ SWEEP(dr, not_exiting, "SDM Instructions That Cause VM Exits Conditionally",
 
 TEST(dr, general_detect, "SDM Exit Qualification for Debug Exceptions",
 	"the #DB of DR7.GD sets BD in the qualification, and leaves DR6 and DR7 alone", FAULT(DB),
-	VALUES({ VMCS_EXIT_QUALIFICATION, DEBUG_EXCEPTION_BD }, { VMCS_GUEST_DR7, DR7_RESET | DR7_GD }),
+	VALUES({ VMCS_EXIT_QUALIFICATION, DEBUG_EXCEPTION_BD },
+		{ VMCS_GUEST_DR7, DR7_RESET | DR7_GD }),
 	.covers = "exit:EXCEPTION_OR_NMI field:EXIT_QUALIFICATION field:GUEST_DR7")
 {
 	uint64_t dr6 = read_dr6();
-	outcome result = run_case(&(struct case_row)ROW("", 0, from_dr0, GUEST_64BIT, 0, DR7_GD), false);
+	outcome result =
+		run_case(&(struct case_row)ROW("", 0, from_dr0, GUEST_64BIT, 0, DR7_GD), false);
 	CHECK_EQUAL(test_observe(read_dr6()), dr6);
 	return result;
 }

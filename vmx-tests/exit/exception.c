@@ -1,6 +1,7 @@
-/* Exceptions that exit by the exception bitmap: each vector that an instruction can raise, with what the exit reports,
-   and delivered where its bit is 0 (Intel SDM, "Exception Bitmap", "Information for VM Exits Due to Vectored Events").
-   Page faults are page_fault.c's, #DB debug.c's, double faults double_fault.c's. */
+/* Exceptions that exit by the exception bitmap: each vector that an instruction can raise, with
+   what the exit reports, and delivered where its bit is 0 (Intel SDM, "Exception Bitmap",
+   "Information for VM Exits Due to Vectored Events"). Page faults are page_fault.c's, #DB
+   debug.c's, double faults double_fault.c's. */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/landing.h"
 
@@ -8,7 +9,7 @@
 #define COVERS                                                                                     \
 	"exit:EXCEPTION_OR_NMI field:EXCEPTION_BITMAP field:EXIT_INTERRUPTION_INFORMATION "        \
 	"field:EXIT_INTERRUPTION_ERROR_CODE"
-#define BEHIND 5 /* bytes of the VMCALL and the jump that end the guest's code */
+#define BEHIND      5 /* bytes of the VMCALL and the jump that end the guest's code */
 #define MXCSR_RESET 0x1f80
 
 GUEST64(exception_de, "xorl %ecx, %ecx; divl %ecx");
@@ -26,7 +27,8 @@ GUEST64(exception_ss, "movq $1, %rbp; rolq $62, %rbp; movq (%rbp), %rax");
 GUEST64(exception_ss_selector, "movl $0x68, %eax; movl %eax, %ss");
 GUEST64(exception_gp, "movq $1, %rax; rolq $62, %rax; movq (%rax), %rax");
 GUEST64(exception_gp_selector, "movl $0x7c, %eax; movl %eax, %ds");
-GUEST64(exception_gp_rep, "movl $2, %ecx; movq $1, %rsi; rolq $62, %rsi; movq %rsp, %rdi; rep movsb");
+GUEST64(exception_gp_rep,
+	"movl $2, %ecx; movq $1, %rsi; rolq $62, %rsi; movq %rsp, %rdi; rep movsb");
 GUEST64(exception_mf, "fninit; pushq $0x37b; fldcw (%rsp); fld1; fldz; fdivrp %st(1); fwait");
 GUEST64(exception_ac, "movq (%rdi), %rax");
 GUEST64(exception_xm, "pushq $0x1d80; ldmxcsr (%rsp); movl $1, %eax; cvtsi2ss %eax, %xmm0; "
@@ -42,8 +44,10 @@ struct exception_row {
 };
 
 #define ROW(name, expected, code, mode, bytes, vector, type, ...)                                  \
-	{ .row = { name, expected }, CODE_OF(exception_##code), mode, bytes, VECTOR_##vector,      \
-		INTERRUPTION_##type, ##__VA_ARGS__ }
+	{                                                                                          \
+		.row = { name, expected }, CODE_OF(exception_##code), mode, bytes,                 \
+		VECTOR_##vector, INTERRUPTION_##type, ##__VA_ARGS__                                \
+	}
 #define FAULT_ROW(name, expected, code, bytes, vector, ...)                                        \
 	ROW(name, expected, code, GUEST_64BIT, bytes, vector, HARDWARE_EXCEPTION, ##__VA_ARGS__)
 
@@ -61,7 +65,8 @@ static const struct exception_row faults[] = {
 	FAULT_ROW("#GP of a selector", FAULT(GP, 0x7c), gp_selector, 2, GP),
 	FAULT_ROW("#GP of REP MOVS", FAULT(GP, 0), gp_rep, 2, GP),
 	FAULT_ROW("#MF", FAULT(MF), mf, 1, MF),
-	ROW("#AC", FAULT(AC, 0), ac, GUEST_64BIT_USER, 3, AC, HARDWARE_EXCEPTION, .cr0 = CR0_AM, .rflags = RFLAGS_AC),
+	ROW("#AC", FAULT(AC, 0), ac, GUEST_64BIT_USER, 3, AC, HARDWARE_EXCEPTION, .cr0 = CR0_AM,
+		.rflags = RFLAGS_AC),
 	FAULT_ROW("#XM", FAULT(XM), xm, 4, XM, .cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT),
 };
 
@@ -92,7 +97,8 @@ static outcome run_exception(const struct exception_row *row, uint64_t exception
 	landing_set_gates();
 	field_write(VMCS_EXCEPTION_BITMAP, exception_bitmap);
 	/* A data segment that is not present. */
-	guest_gdt[0x68 / 8] = guest_gdt[GUEST_SELECTOR_DATA / 8] & ~(FIELD_PUT(1, ACCESS_RIGHTS_P) << 40);
+	guest_gdt[0x68 / 8] =
+		guest_gdt[GUEST_SELECTOR_DATA / 8] & ~(FIELD_PUT(1, ACCESS_RIGHTS_P) << 40);
 	guest_set_mode(row->mode, row->code.start, (size_t)(row->code.end - row->code.start));
 	field_set(VMCS_GUEST_CR0, row->cr0);
 	field_set(VMCS_GUEST_CR4, row->cr4);
@@ -105,8 +111,8 @@ static outcome run_exception(const struct exception_row *row, uint64_t exception
 
 static outcome check_information(const struct exception_row *row)
 {
-	uint64_t wanted = FIELD_PUT(row->vector, INTERRUPTION_VECTOR) | FIELD_PUT(row->type, INTERRUPTION_TYPE) |
-		INTERRUPTION_VALID;
+	uint64_t wanted = FIELD_PUT(row->vector, INTERRUPTION_VECTOR) |
+			  FIELD_PUT(row->type, INTERRUPTION_TYPE) | INTERRUPTION_VALID;
 
 	if (VECTORS_WITH_ERROR_CODE & BIT(row->vector))
 		wanted |= INTERRUPTION_HAS_ERROR;
@@ -117,7 +123,8 @@ static outcome check_information(const struct exception_row *row)
 	return OK;
 }
 
-SWEEP(exception, exits, SECTION, "a fault whose bit alone is 1 in the exception bitmap exits, with RIP at the instruction",
+SWEEP(exception, exits, SECTION,
+	"a fault whose bit alone is 1 in the exception bitmap exits, with RIP at the instruction",
 	faults, .covers = COVERS)
 {
 	const struct exception_row *row = TEST_ROW(struct exception_row);
@@ -128,7 +135,8 @@ SWEEP(exception, exits, SECTION, "a fault whose bit alone is 1 in the exception 
 }
 
 SWEEP(exception, resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP",
-	"a fault's exit saves RFLAGS.RF as its delivery would push it: 1", faults, .covers = COVERS " field:GUEST_RFLAGS")
+	"a fault's exit saves RFLAGS.RF as its delivery would push it: 1", faults,
+	.covers = COVERS " field:GUEST_RFLAGS")
 {
 	const struct exception_row *row = TEST_ROW(struct exception_row);
 	outcome result = run_exception(row, BIT(row->vector));
@@ -138,8 +146,9 @@ SWEEP(exception, resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP",
 }
 
 SWEEP(exception, software_exits, SECTION,
-	"INT1, INT3 and INTO exit by the exception bitmap, with their own types, and with their length", software,
-	.covers = COVERS " field:EXIT_INSTRUCTION_LENGTH")
+	"INT1, INT3 and INTO exit by the exception bitmap, with their own types, and with their "
+	"length",
+	software, .covers = COVERS " field:EXIT_INSTRUCTION_LENGTH")
 {
 	const struct exception_row *row = TEST_ROW(struct exception_row);
 	outcome result = run_exception(row, BIT(row->vector));
@@ -151,7 +160,8 @@ SWEEP(exception, software_exits, SECTION,
 }
 
 SWEEP(exception, software_resume_flag, "SDM Saving RIP, RSP, RFLAGS, and SSP",
-	"an exit of INT1, INT3 and INTO saves RFLAGS.RF = 0", software, .covers = COVERS " field:GUEST_RFLAGS")
+	"an exit of INT1, INT3 and INTO saves RFLAGS.RF = 0", software,
+	.covers = COVERS " field:GUEST_RFLAGS")
 {
 	const struct exception_row *row = TEST_ROW(struct exception_row);
 	outcome result = run_exception(row, BIT(row->vector));
@@ -169,14 +179,15 @@ static outcome run_delivered(const struct exception_row *row)
 	return row->row.expected;
 }
 
-SWEEP(exception, delivered, "SDM Exception Bitmap", "a fault whose bit alone is 0 is delivered by the guest's IDT",
-	faults, .covers = COVERS)
+SWEEP(exception, delivered, "SDM Exception Bitmap",
+	"a fault whose bit alone is 0 is delivered by the guest's IDT", faults, .covers = COVERS)
 {
 	return run_delivered(TEST_ROW(struct exception_row));
 }
 
 SWEEP(exception, software_delivered, "SDM Exception Bitmap",
-	"INT1, INT3 and INTO are delivered by the guest's IDT where their bit is 0", software, .covers = COVERS)
+	"INT1, INT3 and INTO are delivered by the guest's IDT where their bit is 0", software,
+	.covers = COVERS)
 {
 	return run_delivered(TEST_ROW(struct exception_row));
 }
@@ -192,16 +203,18 @@ static outcome run_invalid_tss(uint64_t exception_bitmap)
 }
 
 TEST(exception, invalid_tss, SECTION, "#TS exits where its bit is 1", FAULT(TS, 0),
-	VALUES({ VMCS_EXIT_INTERRUPTION_INFORMATION, INTERRUPTION_VALID | INTERRUPTION_HAS_ERROR |
-				FIELD_PUT(INTERRUPTION_HARDWARE_EXCEPTION, INTERRUPTION_TYPE) | VECTOR_TS },
+	VALUES({ VMCS_EXIT_INTERRUPTION_INFORMATION,
+		       INTERRUPTION_VALID | INTERRUPTION_HAS_ERROR |
+			       FIELD_PUT(INTERRUPTION_HARDWARE_EXCEPTION, INTERRUPTION_TYPE) |
+			       VECTOR_TS },
 		{ VMCS_EXIT_QUALIFICATION, 0 }),
 	.covers = COVERS)
 {
 	return run_invalid_tss(BIT(VECTOR_TS));
 }
 
-TEST(exception, invalid_tss_delivered, "SDM Exception Bitmap", "#TS is delivered where its bit is 0", EXIT(EXIT_REASON_VMCALL),
-	.covers = COVERS)
+TEST(exception, invalid_tss_delivered, "SDM Exception Bitmap",
+	"#TS is delivered where its bit is 0", EXIT(EXIT_REASON_VMCALL), .covers = COVERS)
 {
 	outcome result = run_invalid_tss(~BIT(VECTOR_TS) & UINT32_MAX);
 
@@ -211,7 +224,8 @@ TEST(exception, invalid_tss_delivered, "SDM Exception Bitmap", "#TS is delivered
 
 /* INT n is no exception, whatever its vector. */
 TEST(exception, software_interrupts, "SDM Exception Bitmap",
-	"the exception bitmap does not apply to INT n: all 256 are delivered", OK, .covers = "field:EXCEPTION_BITMAP insn:INT")
+	"the exception bitmap does not apply to INT n: all 256 are delivered", OK,
+	.covers = "field:EXCEPTION_BITMAP insn:INT")
 {
 	unsigned int vector;
 

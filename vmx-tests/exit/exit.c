@@ -70,7 +70,7 @@ static bool has_register_operand(void)
 
 	return (reason == EXIT_REASON_LDTR_OR_TR_ACCESS || reason == EXIT_REASON_VMREAD ||
 		       reason == EXIT_REASON_VMWRITE) &&
-		(field_peek(VMCS_EXIT_INSTRUCTION_INFORMATION) & INSTRUCTION_IS_REGISTER);
+	       (field_peek(VMCS_EXIT_INSTRUCTION_INFORMATION) & INSTRUCTION_IS_REGISTER);
 }
 
 outcome exit_check_instruction(uint64_t rip, uint32_t length, uint64_t qualification)

@@ -1,6 +1,7 @@
-/* Exits during the delivery of an event: IDT-vectoring information for each type of event and each way in which its
-   delivery can exit (Intel SDM, "Information for VM Exits That Occur During Event Delivery"). Double and triple faults,
-   which do not count, are double_fault.c's; task gates are task_switch.c's. */
+/* Exits during the delivery of an event: IDT-vectoring information for each type of event and each
+   way in which its delivery can exit (Intel SDM, "Information for VM Exits That Occur During Event
+   Delivery"). Double and triple faults, which do not count, are double_fault.c's; task gates are
+   task_switch.c's. */
 #define TEST_FOLDER "exit/"
 #include "runtime/apic.h"
 #include "vmx-tests/ept.h"
@@ -9,11 +10,12 @@
 
 #define SECTION "SDM Information for VM Exits That Occur During Event Delivery"
 #define COVERS                                                                                     \
-	"field:IDT_VECTORING_INFORMATION field:IDT_VECTORING_ERROR_CODE field:EXIT_INSTRUCTION_LENGTH"
+	"field:IDT_VECTORING_INFORMATION field:IDT_VECTORING_ERROR_CODE "                          \
+	"field:EXIT_INSTRUCTION_LENGTH"
 #define ABSENT_ADDRESS (UINT64_C(16) << 30) /* not in the guest's page tables */
-#define ABSENT_PAGE    UINT64_C(1023)	    /* 2 MiB below 2 GiB, taken from them where a test asks */
-#define BEHIND	       5		    /* bytes of the VMCALL and the jump that end the guest's code */
-#define VECTOR	       0x55
+#define ABSENT_PAGE    UINT64_C(1023) /* 2 MiB below 2 GiB, taken from them where a test asks */
+#define BEHIND         5 /* bytes of the VMCALL and the jump that end the guest's code */
+#define VECTOR         0x55
 
 GUEST64(idt_vectoring_de, "xorl %ecx, %ecx; divl %ecx");
 GUEST64(idt_vectoring_ud, "ud2");
@@ -38,8 +40,10 @@ struct event_row {
 };
 
 #define ROW(name, code, mode, bytes, type, vector, has_error, error)                               \
-	{ { name, FAULT(NP) }, CODE_OF(idt_vectoring_##code), mode, bytes, INTERRUPTION_##type, vector, has_error, \
-		error }
+	{                                                                                          \
+		{ name, FAULT(NP) }, CODE_OF(idt_vectoring_##code), mode, bytes,                   \
+			INTERRUPTION_##type, vector, has_error, error                              \
+	}
 
 static const struct event_row events[] = {
 	ROW("#DE", de, GUEST_64BIT, 2, HARDWARE_EXCEPTION, VECTOR_DE, false, 0),
@@ -67,7 +71,8 @@ static bool is_software(const struct event_row *row)
 static uint64_t vectoring_information(const struct event_row *row)
 {
 	return INTERRUPTION_VALID | FIELD_PUT(row->vector, INTERRUPTION_VECTOR) |
-		FIELD_PUT(row->type, INTERRUPTION_TYPE) | (row->has_error ? INTERRUPTION_HAS_ERROR : 0);
+	       FIELD_PUT(row->type, INTERRUPTION_TYPE) |
+	       (row->has_error ? INTERRUPTION_HAS_ERROR : 0);
 }
 
 /* Bit 12 is undefined, and not compared. */
@@ -87,13 +92,15 @@ static void start(const struct event_row *row, uint64_t exception_bitmap)
 {
 	guest_reset();
 	landing_set_gates();
-	guest_gdt[0x68 / 8] = guest_gdt[GUEST_SELECTOR_DATA / 8] & ~(FIELD_PUT(1, ACCESS_RIGHTS_P) << 40);
+	guest_gdt[0x68 / 8] =
+		guest_gdt[GUEST_SELECTOR_DATA / 8] & ~(FIELD_PUT(1, ACCESS_RIGHTS_P) << 40);
 	field_write(VMCS_EXCEPTION_BITMAP, exception_bitmap);
 	guest_set_mode(row->mode, row->code.start, (size_t)(row->code.end - row->code.start));
 }
 
-/* The event's own gate is not present: #NP, with the gate's number as error code. Bits 2:0 of it: EXT unless software
-   raised the event, and IDT. For INT1 the manual does not say whether EXT is set. */
+/* The event's own gate is not present: #NP, with the gate's number as error code. Bits 2:0 of it:
+   EXT unless software raised the event, and IDT. For INT1 the manual does not say whether EXT is
+   set. */
 static outcome meet_absent_gate(const struct event_row *row)
 {
 	uint64_t error = row->vector * 8U + 2 + (row->type == INTERRUPTION_HARDWARE_EXCEPTION);
@@ -109,13 +116,15 @@ static outcome meet_absent_gate(const struct event_row *row)
 	return check == OK ? row->row.expected : check;
 }
 
-SWEEP(idt_vectoring, absent_gate, SECTION, "each type of event, when its gate is not present and #NP exits", events,
+SWEEP(idt_vectoring, absent_gate, SECTION,
+	"each type of event, when its gate is not present and #NP exits", events,
 	.covers = COVERS " exit:EXCEPTION_OR_NMI")
 {
 	return meet_absent_gate(TEST_ROW(struct event_row));
 }
 
-TEST(idt_vectoring, absent_gate_page_fault, SECTION, "the same for #PF, whose error code is recorded", FAULT(NP),
+TEST(idt_vectoring, absent_gate_page_fault, SECTION,
+	"the same for #PF, whose error code is recorded", FAULT(NP),
 	.covers = COVERS " exit:EXCEPTION_OR_NMI")
 {
 	return meet_absent_gate(&page_fault);
@@ -134,20 +143,23 @@ static outcome meet_absent_idt(const struct event_row *row)
 	return check == OK ? row->row.expected : check;
 }
 
-SWEEP(idt_vectoring, unreachable_idt, SECTION, "each type of event, when a page fault on the IDT exits", events,
+SWEEP(idt_vectoring, unreachable_idt, SECTION,
+	"each type of event, when a page fault on the IDT exits", events,
 	.covers = COVERS " exit:EXCEPTION_OR_NMI")
 {
 	return meet_absent_idt(TEST_ROW(struct event_row));
 }
 
-TEST(idt_vectoring, unreachable_idt_not_present, SECTION, "the same for #NP, whose error code is recorded", FAULT(NP),
+TEST(idt_vectoring, unreachable_idt_not_present, SECTION,
+	"the same for #NP, whose error code is recorded", FAULT(NP),
 	.covers = COVERS " exit:EXCEPTION_OR_NMI")
 {
 	return meet_absent_idt(&not_present);
 }
 
 /* The stack that the event's frame should be pushed to is absent: #PF. */
-SWEEP(idt_vectoring, unreachable_stack, SECTION, "each type of event, when a page fault on the stack exits", events,
+SWEEP(idt_vectoring, unreachable_stack, SECTION,
+	"each type of event, when a page fault on the stack exits", events,
 	.covers = COVERS " exit:EXCEPTION_OR_NMI")
 {
 	const struct event_row *row = TEST_ROW(struct event_row);
@@ -165,7 +177,8 @@ SWEEP(idt_vectoring, unreachable_stack, SECTION, "each type of event, when a pag
 	return check == OK ? row->row.expected : check;
 }
 
-SWEEP(idt_vectoring, ept_violation, SECTION, "each type of event, when its delivery meets an EPT violation", events,
+SWEEP(idt_vectoring, ept_violation, SECTION,
+	"each type of event, when its delivery meets an EPT violation", events,
 	.needs = NEEDS(&need_ept), .covers = COVERS " exit:EPT_VIOLATION")
 {
 	const struct event_row *row = TEST_ROW(struct event_row);
@@ -188,14 +201,16 @@ static outcome meet_interrupt(uint8_t vector)
 	landing_set_gates();
 	guest_idt[2 * vector] &= ~(BIT(7) << 40);
 	field_write(VMCS_EXCEPTION_BITMAP, BIT(VECTOR_NP));
-	guest_set_mode(GUEST_64BIT, idt_vectoring_nop, (size_t)(idt_vectoring_nop_end - idt_vectoring_nop));
+	guest_set_mode(GUEST_64BIT, idt_vectoring_nop,
+		(size_t)(idt_vectoring_nop_end - idt_vectoring_nop));
 	field_set(VMCS_GUEST_RFLAGS, RFLAGS_IF);
 	return guest_run(NULL);
 }
 
 TEST(idt_vectoring, external_interrupt, SECTION, "an external interrupt whose gate is not present",
 	FAULT(NP, VECTOR * 8 + 3),
-	VALUES({ VMCS_IDT_VECTORING_INFORMATION, INTERRUPTION_VALID | VECTOR }), .covers = COVERS " exit:EXCEPTION_OR_NMI")
+	VALUES({ VMCS_IDT_VECTORING_INFORMATION, INTERRUPTION_VALID | VECTOR }),
+	.covers = COVERS " exit:EXCEPTION_OR_NMI")
 {
 	outcome result;
 
@@ -243,8 +258,12 @@ struct injection_row {
 };
 
 #define INJECT(name, type, vector, flags, error, length)                                           \
-	{ { name, FAULT(NP) }, INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_##type, INTERRUPTION_TYPE) | (vector) | \
-			(flags), error, length }
+	{                                                                                          \
+		{ name, FAULT(NP) },                                                               \
+			INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_##type, INTERRUPTION_TYPE) |   \
+				(vector) | (flags),                                                \
+			error, length                                                              \
+	}
 
 static const struct injection_row injections[] = {
 	INJECT("external interrupt", EXTERNAL, VECTOR, 0, 0, 0),
@@ -256,7 +275,8 @@ static const struct injection_row injections[] = {
 	INJECT("software exception", SOFTWARE_EXCEPTION, VECTOR_BP, 0, 0, 3),
 };
 
-SWEEP(idt_vectoring, injected, SECTION, "each type of injected event, when its gate is not present", injections,
+SWEEP(idt_vectoring, injected, SECTION, "each type of injected event, when its gate is not present",
+	injections,
 	.covers = COVERS " field:ENTRY_INTERRUPTION_INFORMATION field:ENTRY_INSTRUCTION_LENGTH")
 {
 	const struct injection_row *row = TEST_ROW(struct injection_row);
@@ -265,7 +285,8 @@ SWEEP(idt_vectoring, injected, SECTION, "each type of injected event, when its g
 	guest_reset();
 	result = inject(row->information, row->error, row->length);
 	CHECK_EQUAL(result & ~UINT64_C(0xffffffff), FAULT(NP));
-	CHECK_EQUAL(field_read(VMCS_IDT_VECTORING_INFORMATION) & ~INTERRUPTION_NMI_UNBLOCKING, row->information);
+	CHECK_EQUAL(field_read(VMCS_IDT_VECTORING_INFORMATION) & ~INTERRUPTION_NMI_UNBLOCKING,
+		row->information);
 	if (row->information & INTERRUPTION_HAS_ERROR)
 		CHECK_EQUAL(field_read(VMCS_IDT_VECTORING_ERROR_CODE), row->error);
 	if (row->length != 0)
@@ -274,8 +295,9 @@ SWEEP(idt_vectoring, injected, SECTION, "each type of injected event, when its g
 	return row->row.expected;
 }
 
-TEST(idt_vectoring, invalid_otherwise, SECTION, "an exit that is not during delivery clears the valid bit",
-	FAULT(UD), .covers = "field:IDT_VECTORING_INFORMATION")
+TEST(idt_vectoring, invalid_otherwise, SECTION,
+	"an exit that is not during delivery clears the valid bit", FAULT(UD),
+	.covers = "field:IDT_VECTORING_INFORMATION")
 {
 	const struct event_row *row = &events[1];
 

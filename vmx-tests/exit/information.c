@@ -1,19 +1,23 @@
-/* VM-exit instruction information, length and displacement of every instruction that reports them, with every form of its
-   operands (Intel SDM, "Information for VM Exits Due to Instruction Execution"). INS and OUTS are io_string.c's. */
+/* VM-exit instruction information, length and displacement of every instruction that reports them,
+   with every form of its operands (Intel SDM, "Information for VM Exits Due to Instruction
+   Execution"). INS and OUTS are io_string.c's. */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/operand.h"
 
 #define SECTION "SDM Information for VM Exits Due to Instruction Execution"
-#define COVERS	"field:EXIT_INSTRUCTION_INFORMATION field:EXIT_INSTRUCTION_LENGTH field:EXIT_QUALIFICATION"
+#define COVERS                                                                                     \
+	"field:EXIT_INSTRUCTION_INFORMATION field:EXIT_INSTRUCTION_LENGTH "                        \
+	"field:EXIT_QUALIFICATION"
 /* Bits 29:28: which instruction it was, where several share an exit reason. */
 #define IDENTITY BITS(29, 28)
 
-/* The formats' differences: which of the upper bits mean something, and where a register operand is. */
+/* The formats' differences: which of the upper bits mean something, and where a register operand
+ * is. */
 enum format {
-	FORMAT_MEMORY,	  /* VMCLEAR, VMPTRLD, VMPTRST, VMXON, XSAVES, XRSTORS */
-	FORMAT_REGISTER2, /* INVEPT, INVVPID, INVPCID */
-	FORMAT_TABLE,	  /* SGDT, SIDT, LGDT, LIDT */
-	FORMAT_SELECTOR,  /* SLDT, STR, LLDT, LTR */
+	FORMAT_MEMORY,     /* VMCLEAR, VMPTRLD, VMPTRST, VMXON, XSAVES, XRSTORS */
+	FORMAT_REGISTER2,  /* INVEPT, INVVPID, INVPCID */
+	FORMAT_TABLE,      /* SGDT, SIDT, LGDT, LIDT */
+	FORMAT_SELECTOR,   /* SLDT, STR, LLDT, LTR */
 	FORMAT_VMCS_FIELD, /* VMREAD, VMWRITE */
 };
 
@@ -23,10 +27,15 @@ struct instruction {
 	uint8_t format, identity;
 };
 
-#define OF(name, reason) { name, EXIT(EXIT_REASON_##reason) }
+#define OF(name, reason)                                                                           \
+	{                                                                                          \
+		name, EXIT(EXIT_REASON_##reason)                                                   \
+	}
 
 #define OPCODE(prefix, extension, ...)                                                             \
-	{ prefix, { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }), extension, false }
+	{                                                                                          \
+		prefix, { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }), extension, false      \
+	}
 
 static const struct instruction vmx[] = {
 	{ OF("VMCLEAR", VMCLEAR), OPCODE(0x66, 6, 0x0f, 0xc7), FORMAT_MEMORY, 0 },
@@ -88,11 +97,12 @@ static bool has_identity(const struct instruction *instruction)
 }
 
 /* Runs it with a memory operand, and compares all that is defined. */
-static outcome run_memory(const struct instruction *instruction, const struct operand *operand, unsigned int reg,
-	enum guest_mode mode)
+static outcome run_memory(const struct instruction *instruction, const struct operand *operand,
+	unsigned int reg, enum guest_mode mode)
 {
 	bool code64 = mode == GUEST_64BIT;
-	uint64_t rip, displacement, mask = operand_mask(operand), wanted = operand_information(operand, code64);
+	uint64_t rip, displacement, mask = operand_mask(operand),
+				    wanted = operand_information(operand, code64);
 	uint8_t bytes[OPERAND_BYTES_MAX];
 	size_t length;
 
@@ -116,7 +126,9 @@ static outcome run_memory(const struct instruction *instruction, const struct op
 	displacement = (uint64_t)(int64_t)operand->displacement;
 	if (operand->base == OPERAND_RIP)
 		displacement += rip + length;
-	mask = code64 && !operand->address32 ? UINT64_MAX : UINT32_MAX; /* the address size: bits beyond are undefined */
+	mask = code64 && !operand->address32
+		       ? UINT64_MAX
+		       : UINT32_MAX; /* the address size: bits beyond are undefined */
 	CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION) & mask, displacement & mask);
 	return instruction->row.expected;
 }
@@ -132,8 +144,8 @@ static uint8_t displacement_needed(int base)
 }
 
 /* Runs it with several operands; the first outcome that is not expected, or the expected one. */
-static outcome run_operands(const struct instruction *instruction, const struct operand *operands, size_t count,
-	enum guest_mode mode)
+static outcome run_operands(const struct instruction *instruction, const struct operand *operands,
+	size_t count, enum guest_mode mode)
 {
 	outcome result = instruction->row.expected;
 	size_t i;
@@ -161,15 +173,21 @@ static outcome check_indexes(const struct instruction *instruction)
 	int8_t index;
 
 	for (index = 0; index < 16; index++)
-		operands[index] = MEMORY(RBX, index == RSP ? NONE : index, index == RSP ? 0 : index & 3, 0, 0);
+		operands[index] = MEMORY(
+			RBX, index == RSP ? NONE : index, index == RSP ? 0 : index & 3, 0, 0);
 	return run_operands(instruction, operands, 16, GUEST_64BIT);
 }
 
 static outcome check_scales(const struct instruction *instruction)
 {
 	static const struct operand operands[] = {
-		MEMORY(RSI, RDI, 0, 0, 0), MEMORY(RSI, RDI, 1, 0, 0), MEMORY(RSI, RDI, 2, 0, 0), MEMORY(RSI, RDI, 3, 0, 0),
-		MEMORY(NONE, R9, 0, 4, 0x12345678), MEMORY(NONE, R9, 1, 4, 0x12345678), MEMORY(NONE, R9, 2, 4, 0x12345678),
+		MEMORY(RSI, RDI, 0, 0, 0),
+		MEMORY(RSI, RDI, 1, 0, 0),
+		MEMORY(RSI, RDI, 2, 0, 0),
+		MEMORY(RSI, RDI, 3, 0, 0),
+		MEMORY(NONE, R9, 0, 4, 0x12345678),
+		MEMORY(NONE, R9, 1, 4, 0x12345678),
+		MEMORY(NONE, R9, 2, 4, 0x12345678),
 		MEMORY(NONE, R9, 3, 4, 0x12345678),
 	};
 
@@ -179,8 +197,12 @@ static outcome check_scales(const struct instruction *instruction)
 static outcome check_displacements(const struct instruction *instruction)
 {
 	static const struct operand operands[] = {
-		MEMORY(RAX, NONE, 0, 1, 0x7f), MEMORY(RAX, NONE, 0, 1, -0x80), MEMORY(RAX, NONE, 0, 4, 0x7fffffff),
-		MEMORY(RAX, NONE, 0, 4, -1), MEMORY(NONE, NONE, 0, 4, 0x345678), MEMORY(NONE, NONE, 0, 4, -0x1000),
+		MEMORY(RAX, NONE, 0, 1, 0x7f),
+		MEMORY(RAX, NONE, 0, 1, -0x80),
+		MEMORY(RAX, NONE, 0, 4, 0x7fffffff),
+		MEMORY(RAX, NONE, 0, 4, -1),
+		MEMORY(NONE, NONE, 0, 4, 0x345678),
+		MEMORY(NONE, NONE, 0, 4, -0x1000),
 	};
 
 	return run_operands(instruction, operands, ARRAY_SIZE(operands), GUEST_64BIT);
@@ -199,7 +221,8 @@ static outcome check_rip_relative(const struct instruction *instruction)
 static outcome check_address_size(const struct instruction *instruction)
 {
 	static const struct operand operands[] = {
-		{ RBX, NONE, 0, 0, 0, NONE, true }, { R10, RCX, 2, 4, -16, NONE, true },
+		{ RBX, NONE, 0, 0, 0, NONE, true },
+		{ R10, RCX, 2, 4, -16, NONE, true },
 		{ RSP, NONE, 0, 0, 0, SEGMENT_FS, true },
 	};
 
@@ -244,18 +267,25 @@ static outcome check_bases32(const struct instruction *instruction)
 	}
 
 /* All forms of a memory operand. */
-#define INFORMATION(name, rows, ...)                                                                     \
-	CHECK_ROWS(name##_base, rows, check_bases, "each of 16 base registers, and the segment that it chooses", ##__VA_ARGS__) \
-	CHECK_ROWS(name##_index, rows, check_indexes, "each of 15 index registers, and none", ##__VA_ARGS__) \
-	CHECK_ROWS(name##_scale, rows, check_scales, "each scale, with a base and without", ##__VA_ARGS__) \
+#define INFORMATION(name, rows, ...)                                                               \
+	CHECK_ROWS(name##_base, rows, check_bases,                                                 \
+		"each of 16 base registers, and the segment that it chooses", ##__VA_ARGS__)       \
+	CHECK_ROWS(name##_index, rows, check_indexes, "each of 15 index registers, and none",      \
+		##__VA_ARGS__)                                                                     \
+	CHECK_ROWS(name##_scale, rows, check_scales, "each scale, with a base and without",        \
+		##__VA_ARGS__)                                                                     \
 	CHECK_ROWS(name##_displacement, rows, check_displacements,                                 \
 		"the qualification is the displacement, sign-extended", ##__VA_ARGS__)             \
 	CHECK_ROWS(name##_rip_relative, rows, check_rip_relative,                                  \
 		"the qualification is the sum of displacement and next RIP", ##__VA_ARGS__)        \
-	CHECK_ROWS(name##_address_size, rows, check_address_size, "32-bit addresses in 64-bit mode", ##__VA_ARGS__) \
-	CHECK_ROWS(name##_segment, rows, check_segments64, "FS and GS in 64-bit mode", ##__VA_ARGS__) \
-	CHECK_ROWS(name##_protected_base, rows, check_bases32, "each base with 32-bit paging", ##__VA_ARGS__) \
-	CHECK_ROWS(name##_protected_segment, rows, check_segments32, "each segment with 32-bit paging", ##__VA_ARGS__)
+	CHECK_ROWS(name##_address_size, rows, check_address_size,                                  \
+		"32-bit addresses in 64-bit mode", ##__VA_ARGS__)                                  \
+	CHECK_ROWS(                                                                                \
+		name##_segment, rows, check_segments64, "FS and GS in 64-bit mode", ##__VA_ARGS__) \
+	CHECK_ROWS(name##_protected_base, rows, check_bases32, "each base with 32-bit paging",     \
+		##__VA_ARGS__)                                                                     \
+	CHECK_ROWS(name##_protected_segment, rows, check_segments32,                               \
+		"each segment with 32-bit paging", ##__VA_ARGS__)
 
 INFORMATION(vmx, vmx)
 INFORMATION(vmcs_access, vmcs_access)
@@ -280,10 +310,12 @@ static outcome check_register2(const struct instruction *instruction)
 CHECK_ROWS(vmcs_access_register2, vmcs_access, check_register2, REGISTER2)
 CHECK_ROWS(invept_register2, invept_rows, check_register2, REGISTER2, .needs = NEEDS(&need_ept))
 CHECK_ROWS(invvpid_register2, invvpid_rows, check_register2, REGISTER2, .needs = NEEDS(&need_vpid))
-CHECK_ROWS(invpcid_register2, invpcid_rows, check_register2, REGISTER2, .needs = NEEDS(&need_PROC2_ENABLE_INVPCID))
+CHECK_ROWS(invpcid_register2, invpcid_rows, check_register2, REGISTER2,
+	.needs = NEEDS(&need_PROC2_ENABLE_INVPCID))
 
 /* A register in the place of the memory operand. */
-static outcome run_register(const struct instruction *instruction, unsigned int reg, unsigned int rm)
+static outcome run_register(
+	const struct instruction *instruction, unsigned int reg, unsigned int rm)
 {
 	uint64_t mask = INSTRUCTION_IS_REGISTER | INSTRUCTION_REGISTER1;
 	uint64_t wanted = INSTRUCTION_IS_REGISTER | FIELD_PUT(rm, INSTRUCTION_REGISTER1);

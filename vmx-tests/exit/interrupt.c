@@ -1,5 +1,6 @@
-/* External interrupts: when they exit, what is acknowledged, in which states (Intel SDM, "Other Causes of VM Exits", "Event
-   Blocking", "Information for VM Exits Due to Vectored Events"). Windows are window.c's, NMIs nmi.c's. */
+/* External interrupts: when they exit, what is acknowledged, in which states (Intel SDM, "Other
+   Causes of VM Exits", "Event Blocking", "Information for VM Exits Due to Vectored Events").
+   Windows are window.c's, NMIs nmi.c's. */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/interrupt.h"
 
@@ -7,7 +8,7 @@
 #include "runtime/trap.h"
 
 #define OTHER_CAUSES "SDM Other Causes of VM Exits"
-#define COVERS	     "control:PIN_EXTERNAL_INTERRUPT_EXITING exit:EXTERNAL_INTERRUPT"
+#define COVERS       "control:PIN_EXTERNAL_INTERRUPT_EXITING exit:EXTERNAL_INTERRUPT"
 
 static unsigned int delivered; /* interrupts that the host's IDT got */
 
@@ -70,7 +71,10 @@ static outcome run_pending(const struct interrupt_row *row, uint64_t exit_contro
 }
 
 #define ROW(name, code, rflags, activity)                                                          \
-	{ { name, EXIT(EXIT_REASON_EXTERNAL_INTERRUPT) }, CODE_OF(interrupt_##code), rflags, activity }
+	{                                                                                          \
+		{ name, EXIT(EXIT_REASON_EXTERNAL_INTERRUPT) }, CODE_OF(interrupt_##code), rflags, \
+			activity                                                                   \
+	}
 
 static const struct interrupt_row exits[] = {
 	ROW("active", nop, RFLAGS_IF, ACTIVITY_ACTIVE),
@@ -92,14 +96,16 @@ static outcome run_not_acknowledged(const struct interrupt_row *row)
 }
 
 SWEEP(interrupt, exits, OTHER_CAUSES,
-	"an external interrupt exits before the next instruction, and remains pending when it is not acknowledged", exits,
-	.covers = COVERS " control:VM_EXIT_ACKNOWLEDGE_INTERRUPT field:GUEST_RIP")
+	"an external interrupt exits before the next instruction, and remains pending when it is "
+	"not acknowledged",
+	exits, .covers = COVERS " control:VM_EXIT_ACKNOWLEDGE_INTERRUPT field:GUEST_RIP")
 {
 	return run_not_acknowledged(TEST_ROW(struct interrupt_row));
 }
 
 TEST(interrupt, hlt_state, "SDM Saving Non-Register State",
-	"the CPU leaves the HLT state only after the exit that an interrupt causes: the saved activity state is HLT",
+	"the CPU leaves the HLT state only after the exit that an interrupt causes: the saved "
+	"activity state is HLT",
 	EXIT(EXIT_REASON_EXTERNAL_INTERRUPT), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }),
 	.covers = COVERS " field:GUEST_ACTIVITY_STATE")
 {
@@ -116,13 +122,17 @@ static outcome run_acknowledged(const struct interrupt_row *row)
 	if (result != row->row.expected)
 		return result;
 	CHECK_EQUAL(pending, 0);
-	CHECK_EQUAL(field_read(VMCS_EXIT_INTERRUPTION_INFORMATION), INTERRUPTION_VALID | INTERRUPT_VECTOR);
+	CHECK_EQUAL(field_read(VMCS_EXIT_INTERRUPTION_INFORMATION),
+		INTERRUPTION_VALID | INTERRUPT_VECTOR);
 	return result;
 }
 
 SWEEP(interrupt, acknowledged, "SDM Information for VM Exits Due to Vectored Events",
-	"with \"acknowledge interrupt on exit\" 1 the vector is reported, and nothing remains pending", exits,
-	.covers = COVERS " control:VM_EXIT_ACKNOWLEDGE_INTERRUPT field:EXIT_INTERRUPTION_INFORMATION")
+	"with \"acknowledge interrupt on exit\" 1 the vector is reported, and nothing remains "
+	"pending",
+	exits,
+	.covers = COVERS
+	" control:VM_EXIT_ACKNOWLEDGE_INTERRUPT field:EXIT_INTERRUPTION_INFORMATION")
 {
 	return run_acknowledged(TEST_ROW(struct interrupt_row));
 }
@@ -134,7 +144,8 @@ static const struct interrupt_row masked[] = {
 };
 
 SWEEP(interrupt, exits_masked, "SDM Event Blocking",
-	"with its control 1 an external interrupt exits although VM entry loaded RFLAGS.IF = 0", masked, .covers = COVERS)
+	"with its control 1 an external interrupt exits although VM entry loaded RFLAGS.IF = 0",
+	masked, .covers = COVERS)
 {
 	return run_not_acknowledged(TEST_ROW(struct interrupt_row));
 }
@@ -163,8 +174,10 @@ TEST(interrupt, exits_after_cli, "SDM Event Blocking",
 	return result;
 }
 
-TEST(interrupt, delivered, OTHER_CAUSES, "with its control 0 an external interrupt is delivered by the guest's IDT",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_clear_PIN_EXTERNAL_INTERRUPT_EXITING), .covers = COVERS)
+TEST(interrupt, delivered, OTHER_CAUSES,
+	"with its control 0 an external interrupt is delivered by the guest's IDT",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_clear_PIN_EXTERNAL_INTERRUPT_EXITING),
+	.covers = COVERS)
 {
 	outcome result;
 
@@ -179,8 +192,10 @@ TEST(interrupt, delivered, OTHER_CAUSES, "with its control 0 an external interru
 	return result;
 }
 
-TEST(interrupt, delivered_wakes, OTHER_CAUSES, "with its control 0 an external interrupt ends the guest's HLT state",
-	EXIT(EXIT_REASON_VMCALL), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE }), .covers = COVERS)
+TEST(interrupt, delivered_wakes, OTHER_CAUSES,
+	"with its control 0 an external interrupt ends the guest's HLT state",
+	EXIT(EXIT_REASON_VMCALL), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE }),
+	.covers = COVERS)
 {
 	outcome result;
 
@@ -196,7 +211,8 @@ TEST(interrupt, delivered_wakes, OTHER_CAUSES, "with its control 0 an external i
 	return result;
 }
 
-TEST(interrupt, masked, OTHER_CAUSES, "with its control 0 RFLAGS.IF = 0 masks external interrupts: it remains pending",
+TEST(interrupt, masked, OTHER_CAUSES,
+	"with its control 0 RFLAGS.IF = 0 masks external interrupts: it remains pending",
 	EXIT(EXIT_REASON_VMCALL), .covers = COVERS)
 {
 	outcome result;
@@ -211,8 +227,9 @@ TEST(interrupt, masked, OTHER_CAUSES, "with its control 0 RFLAGS.IF = 0 masks ex
 
 TEST(interrupt, hlt_executed, "SDM Saving Non-Register State",
 	"an exit in the HLT state that HLT entered saves that state, and RIP behind HLT",
-	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }),
-	.needs = NEEDS(&need_preemption_timer), .covers = "field:GUEST_ACTIVITY_STATE field:GUEST_RIP")
+	EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED),
+	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }), .needs = NEEDS(&need_preemption_timer),
+	.covers = "field:GUEST_ACTIVITY_STATE field:GUEST_RIP")
 {
 	outcome result;
 

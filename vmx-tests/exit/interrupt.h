@@ -5,7 +5,7 @@
 #include "vmx-tests/exit/landing.h"
 
 #define INTERRUPT_VECTOR 0x55
-#define INTERRUPT_SOON	 20000 /* TSC ticks, for the watchdog where an exit may not come */
+#define INTERRUPT_SOON   20000 /* TSC ticks, for the watchdog where an exit may not come */
 
 /* Makes INTERRUPT_VECTOR pending; in the host or in a guest that may use the APIC. */
 void interrupt_send(void);

@@ -1,12 +1,12 @@
-/* I/O instructions: what makes them exit, their qualification, bit by bit (Intel SDM, "Instructions That Cause VM
-   Exits Conditionally", "Exit Qualification for I/O Instructions"). The bitmaps' whole range is io_bitmap.c's,
-   string instructions are io_string.c's. */
+/* I/O instructions: what makes them exit, their qualification, bit by bit (Intel SDM, "Instructions
+   That Cause VM Exits Conditionally", "Exit Qualification for I/O Instructions"). The bitmaps'
+   whole range is io_bitmap.c's, string instructions are io_string.c's. */
 #define TEST_FOLDER "exit/"
 #include "runtime/string.h"
 #include "vmx-tests/exit/io.h"
 
 #define SECTION "SDM Exit Qualification for I/O Instructions"
-#define PORT	0x80 /* of power-on self-test codes: harmless to read and write */
+#define PORT    0x80 /* of power-on self-test codes: harmless to read and write */
 
 uint8_t io_bitmaps[2][4096] __aligned(4096);
 
@@ -42,9 +42,11 @@ struct io_row {
 };
 
 #define ROW(name, code, length, qualification, dx)                                                 \
-	{ { name, EXIT(EXIT_REASON_IO_INSTRUCTION) }, CODE_OF(io_##code), length,                  \
-		(qualification) | FIELD_PUT((dx) & 0xffff, IO_ACCESS_PORT), dx }
-#define SIZE(bytes) FIELD_PUT((bytes) - 1, IO_ACCESS_SIZE)
+	{                                                                                          \
+		{ name, EXIT(EXIT_REASON_IO_INSTRUCTION) }, CODE_OF(io_##code), length,            \
+			(qualification) | FIELD_PUT((dx)&0xffff, IO_ACCESS_PORT), dx               \
+	}
+#define SIZE(bytes) FIELD_PUT((bytes)-1, IO_ACCESS_SIZE)
 
 static const struct io_row forms[] = {
 	ROW("in al, dx", in8, 1, SIZE(1) | IO_ACCESS_IN, PORT),
@@ -70,7 +72,8 @@ static const struct io_row forms[] = {
 
 static outcome run_row(const struct io_row *row)
 {
-	struct exit_case as_case = { row->row, row->code, GUEST_64BIT, row->length, row->qualification };
+	struct exit_case as_case = { row->row, row->code, GUEST_64BIT, row->length,
+		row->qualification };
 
 	guest_reset();
 	exit_control(CONTROL_WORD_PROC, PROC_UNCONDITIONAL_IO_EXITING, true);
@@ -86,7 +89,8 @@ SWEEP(io, forms, SECTION, "every form of IN and OUT, each with its length and qu
 
 TEST(io, unconditional_0, "SDM Instructions That Cause VM Exits Conditionally",
 	"no exit when neither control is 1", EXIT(EXIT_REASON_VMCALL),
-	.covers = "control:PROC_UNCONDITIONAL_IO_EXITING control:PROC_IO_BITMAPS exit:IO_INSTRUCTION")
+	.covers =
+		"control:PROC_UNCONDITIONAL_IO_EXITING control:PROC_IO_BITMAPS exit:IO_INSTRUCTION")
 {
 	exit_control(CONTROL_WORD_PROC, PROC_UNCONDITIONAL_IO_EXITING | PROC_IO_BITMAPS, false);
 	guest_gpr[RDX] = PORT;
@@ -94,7 +98,8 @@ TEST(io, unconditional_0, "SDM Instructions That Cause VM Exits Conditionally",
 }
 
 TEST(io, bitmaps_first, "SDM Instructions That Cause VM Exits Conditionally",
-	"\"unconditional I/O exiting\" is ignored when \"use I/O bitmaps\" is 1: a clear bit does not exit",
+	"\"unconditional I/O exiting\" is ignored when \"use I/O bitmaps\" is 1: a clear bit does "
+	"not exit",
 	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_PROC_IO_BITMAPS),
 	.covers = "control:PROC_UNCONDITIONAL_IO_EXITING control:PROC_IO_BITMAPS")
 {
@@ -106,7 +111,8 @@ TEST(io, bitmaps_first, "SDM Instructions That Cause VM Exits Conditionally",
 
 TEST(io, bitmaps_ignored, "SDM Instructions That Cause VM Exits Conditionally",
 	"the bitmaps are ignored when \"use I/O bitmaps\" is 0", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_PROC_IO_BITMAPS, &need_clear_PROC_IO_BITMAPS), .covers = "control:PROC_IO_BITMAPS")
+	.needs = NEEDS(&need_PROC_IO_BITMAPS, &need_clear_PROC_IO_BITMAPS),
+	.covers = "control:PROC_IO_BITMAPS")
 {
 	io_use_bitmaps(UINT8_MAX);
 	exit_control(CONTROL_WORD_PROC, PROC_IO_BITMAPS, false);
@@ -120,7 +126,8 @@ static uint64_t read_rax(void)
 }
 
 TEST(io, operand_untouched, "SDM Architectural State Before a VM Exit",
-	"the exit is fault-like: the destination of IN keeps its value", EXIT(EXIT_REASON_IO_INSTRUCTION))
+	"the exit is fault-like: the destination of IN keeps its value",
+	EXIT(EXIT_REASON_IO_INSTRUCTION))
 {
 	outcome result;
 
@@ -132,8 +139,8 @@ TEST(io, operand_untouched, "SDM Architectural State Before a VM Exit",
 	return result;
 }
 
-/* The I/O privilege level and the TSS's bitmap come before the exit. guest_tss has no I/O bitmap: its offset 0 points
-   into the TSS itself, so it is moved beyond the limit. */
+/* The I/O privilege level and the TSS's bitmap come before the exit. guest_tss has no I/O bitmap:
+   its offset 0 points into the TSS itself, so it is moved beyond the limit. */
 static outcome run_user(uint64_t iopl)
 {
 	exit_control(CONTROL_WORD_PROC, PROC_UNCONDITIONAL_IO_EXITING, true);
@@ -151,8 +158,9 @@ TEST(io, privilege, "SDM Relative Priority of Faults and VM Exits",
 	return run_user(0);
 }
 
-TEST(io, privilege_iopl, "SDM Relative Priority of Faults and VM Exits", "at CPL 3 with IOPL 3 it exits",
-	EXIT(EXIT_REASON_IO_INSTRUCTION), .covers = "control:PROC_UNCONDITIONAL_IO_EXITING exit:IO_INSTRUCTION")
+TEST(io, privilege_iopl, "SDM Relative Priority of Faults and VM Exits",
+	"at CPL 3 with IOPL 3 it exits", EXIT(EXIT_REASON_IO_INSTRUCTION),
+	.covers = "control:PROC_UNCONDITIONAL_IO_EXITING exit:IO_INSTRUCTION")
 {
 	return run_user(3);
 }
@@ -177,8 +185,8 @@ TEST(io, v86_denied, "SDM Relative Priority of Faults and VM Exits",
 }
 
 TEST(io, v86_allowed, "SDM Relative Priority of Faults and VM Exits",
-	"with a clear bit of the TSS's I/O permission bitmap it exits", EXIT(EXIT_REASON_IO_INSTRUCTION),
-	.covers = "exit:IO_INSTRUCTION")
+	"with a clear bit of the TSS's I/O permission bitmap it exits",
+	EXIT(EXIT_REASON_IO_INSTRUCTION), .covers = "exit:IO_INSTRUCTION")
 {
 	return run_v86(0);
 }

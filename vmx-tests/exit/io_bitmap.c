@@ -1,11 +1,12 @@
-/* The I/O bitmaps over their whole range: each port's own bit, accesses that straddle, and the wrap at the end of the
-   I/O space (Intel SDM, "I/O-Bitmap Addresses", "Instructions That Cause VM Exits Conditionally"). */
+/* The I/O bitmaps over their whole range: each port's own bit, accesses that straddle, and the wrap
+   at the end of the I/O space (Intel SDM, "I/O-Bitmap Addresses", "Instructions That Cause VM Exits
+   Conditionally"). */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/io.h"
 
 #define SECTION "SDM I/O-Bitmap Addresses"
-#define PORTS	UINT32_C(0x10000)
-#define COVERS	"control:PROC_IO_BITMAPS field:IO_BITMAP_A field:IO_BITMAP_B exit:IO_INSTRUCTION"
+#define PORTS   UINT32_C(0x10000)
+#define COVERS  "control:PROC_IO_BITMAPS field:IO_BITMAP_A field:IO_BITMAP_B exit:IO_INSTRUCTION"
 
 #define SWEEP_PORTS(name, access)                                                                  \
 	static void name(void)                                                                     \
@@ -40,11 +41,13 @@ static const struct sweep_row accesses[] = {
 
 static uint64_t qualification_of(const struct sweep_row *row, uint32_t port)
 {
-	return FIELD_PUT(row->size - 1, IO_ACCESS_SIZE) | row->direction | FIELD_PUT(port, IO_ACCESS_PORT);
+	return FIELD_PUT(row->size - 1, IO_ACCESS_SIZE) | row->direction |
+	       FIELD_PUT(port, IO_ACCESS_PORT);
 }
 
-/* Only one bit of both bitmaps is set at a time, that of a port that the next access touches: an implementation that
-   looks elsewhere does not exit. Nothing is read or written for real. Returns the exits that were right. */
+/* Only one bit of both bitmaps is set at a time, that of a port that the next access touches: an
+   implementation that looks elsewhere does not exit. Nothing is read or written for real. Returns
+   the exits that were right. */
 static uint32_t count_exits(const struct sweep_row *row)
 {
 	uint32_t port, bit, good = 0;
@@ -64,8 +67,9 @@ static uint32_t count_exits(const struct sweep_row *row)
 }
 
 SWEEP(io_bitmap, each_port, SECTION,
-	"each of 65,536 ports has its own bit, and an access exits when one of its ports' bits is set", accesses,
-	.needs = NEEDS(&need_PROC_IO_BITMAPS), .covers = COVERS)
+	"each of 65,536 ports has its own bit, and an access exits when one of its ports' bits is "
+	"set",
+	accesses, .needs = NEEDS(&need_PROC_IO_BITMAPS), .covers = COVERS)
 {
 	const struct sweep_row *row = TEST_ROW(struct sweep_row);
 
@@ -85,16 +89,22 @@ struct edge_row {
 	struct test_row row;
 	struct guest_code code;
 	uint32_t port;
-	uint32_t bit;  /* of this port, differs from the others */
+	uint32_t bit; /* of this port, differs from the others */
 	uint8_t fill;
 };
 
 #define EXITS EXIT(EXIT_REASON_IO_INSTRUCTION)
 #define RUNS  EXIT(EXIT_REASON_VMCALL)
 #define SET(code, port, bit, expected)                                                             \
-	{ { #code " " #port ", only " #bit " set", expected }, CODE_OF(io_bitmap_##code), port, bit, 0 }
+	{                                                                                          \
+		{ #code " " #port ", only " #bit " set", expected }, CODE_OF(io_bitmap_##code),    \
+			port, bit, 0                                                               \
+	}
 #define CLEAR(code, port, bit, expected)                                                           \
-	{ { #code " " #port ", only " #bit " clear", expected }, CODE_OF(io_bitmap_##code), port, bit, 0xff }
+	{                                                                                          \
+		{ #code " " #port ", only " #bit " clear", expected }, CODE_OF(io_bitmap_##code),  \
+			port, bit, 0xff                                                            \
+	}
 
 /* Ports at the borders of a byte, of a bitmap, of the space; reading them is harmless on a PC. */
 static const struct edge_row edges[] = {
@@ -150,8 +160,8 @@ static outcome run_edge(const struct edge_row *row)
 	return exit_run(row->code);
 }
 
-SWEEP(io_bitmap, edges, SECTION, "an access exits exactly when a bit of its own ports is set", edges,
-	.needs = NEEDS(&need_PROC_IO_BITMAPS), .covers = COVERS)
+SWEEP(io_bitmap, edges, SECTION, "an access exits exactly when a bit of its own ports is set",
+	edges, .needs = NEEDS(&need_PROC_IO_BITMAPS), .covers = COVERS)
 {
 	return run_edge(TEST_ROW(struct edge_row));
 }
@@ -165,8 +175,9 @@ static const struct edge_row wraps[] = {
 };
 
 SWEEP(io_bitmap, wrap, "SDM Instructions That Cause VM Exits Conditionally",
-	"an access that wraps around the 16-bit I/O space exits although no bit of its ports is set", wraps,
-	.needs = NEEDS(&need_PROC_IO_BITMAPS), .covers = COVERS)
+	"an access that wraps around the 16-bit I/O space exits although no bit of its ports is "
+	"set",
+	wraps, .needs = NEEDS(&need_PROC_IO_BITMAPS), .covers = COVERS)
 {
 	return run_edge(TEST_ROW(struct edge_row));
 }

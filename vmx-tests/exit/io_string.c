@@ -1,14 +1,15 @@
-/* INS and OUTS: their qualification, linear address and instruction information, and that they exit before they look at
-   their segment (Intel SDM, "Exit Qualification for I/O Instructions", "Information for VM Exits Due to Instruction
-   Execution", "Relative Priority of Faults and VM Exits"). */
+/* INS and OUTS: their qualification, linear address and instruction information, and that they exit
+   before they look at their segment (Intel SDM, "Exit Qualification for I/O Instructions",
+   "Information for VM Exits Due to Instruction Execution", "Relative Priority of Faults and VM
+   Exits"). */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/io.h"
 
 #define SECTION "SDM VM-Exit Instruction-Information Field as Used for INS and OUTS"
-#define PORT	0x80
+#define PORT    0x80
 #define FS_BASE 0x12000
 #define GS_BASE 0x34000
-#define OFFSET	0x678 /* of RSI; RDI is OFFSET more */
+#define OFFSET  0x678 /* of RSI; RDI is OFFSET more */
 
 enum { ES, CS, SS, DS, FS, GS };
 
@@ -51,8 +52,10 @@ struct string_row {
 };
 
 #define ROW(name, code, mode, length, bytes, address_bits, segment, flags)                         \
-	{ { name, EXIT(EXIT_REASON_IO_INSTRUCTION) }, CODE_OF(io_string_##code), mode, length, bytes, \
-		address_bits, segment, flags }
+	{                                                                                          \
+		{ name, EXIT(EXIT_REASON_IO_INSTRUCTION) }, CODE_OF(io_string_##code), mode,       \
+			length, bytes, address_bits, segment, flags                                \
+	}
 #define INS(name, code, mode, length, bytes, address_bits, flags)                                  \
 	ROW(name, code, mode, length, bytes, address_bits, ES, IO_ACCESS_IN | (flags))
 #define OUTS(name, code, mode, length, bytes, address_bits, segment, flags)                        \
@@ -71,7 +74,8 @@ static const struct string_row forms[] = {
 	OUTS("outsb, 32-bit address", outsb_a32, GUEST_64BIT, 2, 1, 32, DS, 0),
 	OUTS("outsb from FS", outsb_fs, GUEST_64BIT, 2, 1, 64, FS, 0),
 	OUTS("outsw from GS", outsw_gs, GUEST_64BIT, 3, 2, 64, GS, 0),
-	OUTS("rep outsl from FS, 32-bit address", outsl_fs_a32, GUEST_64BIT, 4, 4, 32, FS, IO_ACCESS_REP),
+	OUTS("rep outsl from FS, 32-bit address", outsl_fs_a32, GUEST_64BIT, 4, 4, 32, FS,
+		IO_ACCESS_REP),
 	INS("insb with an override", insb_fs, GUEST_64BIT, 2, 1, 64, 0),
 	INS("insb, compatibility mode", insb32, GUEST_COMPATIBILITY, 1, 1, 32, 0),
 	OUTS("outsb, compatibility mode", outsb32, GUEST_COMPATIBILITY, 1, 1, 32, DS, 0),
@@ -87,7 +91,8 @@ static const struct string_row forms[] = {
 	OUTS("outsb from GS", outsb_gs32, GUEST_PAGED32, 2, 1, 32, GS, 0),
 	INS("insb, 16-bit protected mode", insb16, GUEST_PROTECTED16, 1, 1, 16, 0),
 	OUTS("outsw, 16-bit protected mode", outsw16, GUEST_PROTECTED16, 1, 2, 16, DS, 0),
-	OUTS("outsb, 16-bit mode with 32-bit address", outsb16_a32, GUEST_PROTECTED16, 2, 1, 32, DS, 0),
+	OUTS("outsb, 16-bit mode with 32-bit address", outsb16_a32, GUEST_PROTECTED16, 2, 1, 32, DS,
+		0),
 };
 
 static void write_registers(uint32_t address_bits, enum guest_mode mode)
@@ -123,8 +128,9 @@ SWEEP(io_string, qualification, "SDM Exit Qualification for I/O Instructions",
 }
 
 SWEEP(io_string, linear_address, "SDM Basic VM-Exit Information",
-	"the guest linear address is the operand's: segment base and RSI or RDI, as wide as the address size", forms,
-	.covers = "exit:IO_INSTRUCTION field:GUEST_LINEAR_ADDRESS")
+	"the guest linear address is the operand's: segment base and RSI or RDI, as wide as the "
+	"address size",
+	forms, .covers = "exit:IO_INSTRUCTION field:GUEST_LINEAR_ADDRESS")
 {
 	const struct string_row *row = TEST_ROW(struct string_row);
 	uint64_t offset = row->flags & IO_ACCESS_IN ? OFFSET * 2 : OFFSET;
@@ -137,7 +143,8 @@ SWEEP(io_string, linear_address, "SDM Basic VM-Exit Information",
 
 SWEEP(io_string, information, SECTION, "address size and, for OUTS, the segment", forms,
 	.needs = NEEDS(&need_ins_outs_information),
-	.covers = "exit:IO_INSTRUCTION field:EXIT_INSTRUCTION_INFORMATION cap:VMX_BASIC_INS_OUTS_INFORMATION")
+	.covers = "exit:IO_INSTRUCTION field:EXIT_INSTRUCTION_INFORMATION "
+		  "cap:VMX_BASIC_INS_OUTS_INFORMATION")
 {
 	const struct string_row *row = TEST_ROW(struct string_row);
 	outcome result = run_string(row);
@@ -163,9 +170,11 @@ TEST(io_string, registers_untouched, "SDM Architectural State Before a VM Exit",
 	return result;
 }
 
-/* REP INS from a port that the bitmaps let through stores to memory; the first repetition of one that they do not exits. */
-TEST(io_string, bitmap_clear, "SDM I/O-Bitmap Addresses", "string I/O to a port whose bit is clear runs",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_PROC_IO_BITMAPS), .covers = "control:PROC_IO_BITMAPS")
+/* REP INS from a port that the bitmaps let through stores to memory; the first repetition of one
+ * that they do not exits. */
+TEST(io_string, bitmap_clear, "SDM I/O-Bitmap Addresses",
+	"string I/O to a port whose bit is clear runs", EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDS(&need_PROC_IO_BITMAPS), .covers = "control:PROC_IO_BITMAPS")
 {
 	outcome result;
 
@@ -179,9 +188,9 @@ TEST(io_string, bitmap_clear, "SDM I/O-Bitmap Addresses", "string I/O to a port 
 	return result;
 }
 
-TEST(io_string, bitmap_set, "SDM I/O-Bitmap Addresses", "string I/O to a port whose bit is set exits",
-	EXIT(EXIT_REASON_IO_INSTRUCTION), .needs = NEEDS(&need_PROC_IO_BITMAPS),
-	.covers = "control:PROC_IO_BITMAPS")
+TEST(io_string, bitmap_set, "SDM I/O-Bitmap Addresses",
+	"string I/O to a port whose bit is set exits", EXIT(EXIT_REASON_IO_INSTRUCTION),
+	.needs = NEEDS(&need_PROC_IO_BITMAPS), .covers = "control:PROC_IO_BITMAPS")
 {
 	io_use_bitmaps(0);
 	io_flip(PORT);
@@ -218,7 +227,8 @@ static outcome run_limited(struct guest_code code, uint32_t segment)
 	exit_control(CONTROL_WORD_PROC, PROC_UNCONDITIONAL_IO_EXITING, true);
 	guest_set_mode(GUEST_PAGED32, code.start, (size_t)(code.end - code.start));
 	write_registers(32, GUEST_PAGED32);
-	field_write(VMCS_GUEST_ES_ACCESS_RIGHTS + 2 * segment, GUEST_RIGHTS_DATA16 | ACCESS_RIGHTS_DB);
+	field_write(
+		VMCS_GUEST_ES_ACCESS_RIGHTS + 2 * segment, GUEST_RIGHTS_DATA16 | ACCESS_RIGHTS_DB);
 	field_write(VMCS_GUEST_ES_LIMIT + 2 * segment, OFFSET / 2);
 	return guest_run(NULL);
 }
@@ -230,7 +240,8 @@ TEST(io_string, ins_limit, "SDM Relative Priority of Faults and VM Exits",
 }
 
 TEST(io_string, outs_limit, "SDM Relative Priority of Faults and VM Exits",
-	"OUTS exits although its offset is beyond the limit of DS", EXIT(EXIT_REASON_IO_INSTRUCTION))
+	"OUTS exits although its offset is beyond the limit of DS",
+	EXIT(EXIT_REASON_IO_INSTRUCTION))
 {
 	return run_limited((struct guest_code)CODE_OF(io_string_outsb32), DS);
 }

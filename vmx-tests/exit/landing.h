@@ -1,4 +1,5 @@
-/* Where events land in the guest when they do not exit: each gate of its IDT leads to a VMCALL of its own. */
+/* Where events land in the guest when they do not exit: each gate of its IDT leads to a VMCALL of
+ * its own. */
 #ifndef VMX_TESTS_EXIT_LANDING_H
 #define VMX_TESTS_EXIT_LANDING_H
 

@@ -1,11 +1,12 @@
-/* RDMSR and WRMSR: when they exit, and the MSR bitmaps over both their ranges (Intel SDM, "MSR-Bitmap Address",
-   "Instructions That Cause VM Exits Conditionally"). The MSR areas of entries and exits are msr_area.c's. */
+/* RDMSR and WRMSR: when they exit, and the MSR bitmaps over both their ranges (Intel SDM,
+   "MSR-Bitmap Address", "Instructions That Cause VM Exits Conditionally"). The MSR areas of entries
+   and exits are msr_area.c's. */
 #define TEST_FOLDER "exit/"
 #include "runtime/string.h"
 #include "vmx-tests/exit/exit.h"
 
-#define SECTION	     "SDM MSR-Bitmap Address"
-#define COVERS	     "control:PROC_MSR_BITMAPS field:MSR_BITMAP exit:RDMSR exit:WRMSR"
+#define SECTION      "SDM MSR-Bitmap Address"
+#define COVERS       "control:PROC_MSR_BITMAPS field:MSR_BITMAP exit:RDMSR exit:WRMSR"
 #define RDMSR_LENGTH 2
 
 static uint8_t bitmap[4096] __aligned(4096);
@@ -111,19 +112,20 @@ static outcome run_outside(struct guest_code code, outcome expected)
 	return OK;
 }
 
-SWEEP(msr, rdmsr_outside, SECTION, "RDMSR exits outside both ranges, whatever the bitmaps hold", outside,
-	.needs = NEEDS(&need_PROC_MSR_BITMAPS), .covers = COVERS)
+SWEEP(msr, rdmsr_outside, SECTION, "RDMSR exits outside both ranges, whatever the bitmaps hold",
+	outside, .needs = NEEDS(&need_PROC_MSR_BITMAPS), .covers = COVERS)
 {
 	return run_outside((struct guest_code)CODE_OF(msr_rdmsr), EXIT(EXIT_REASON_RDMSR));
 }
 
-SWEEP(msr, wrmsr_outside, SECTION, "WRMSR exits outside both ranges, whatever the bitmaps hold", outside,
-	.needs = NEEDS(&need_PROC_MSR_BITMAPS), .covers = COVERS)
+SWEEP(msr, wrmsr_outside, SECTION, "WRMSR exits outside both ranges, whatever the bitmaps hold",
+	outside, .needs = NEEDS(&need_PROC_MSR_BITMAPS), .covers = COVERS)
 {
 	return run_outside((struct guest_code)CODE_OF(msr_wrmsr), EXIT(EXIT_REASON_WRMSR));
 }
 
-/* The sweeps over the whole of both ranges: as with I/O, only the bit of the MSR that comes next is set. */
+/* The sweeps over the whole of both ranges: as with I/O, only the bit of the MSR that comes next is
+ * set. */
 static void read_range(uint64_t first)
 {
 	uint32_t i;
@@ -180,8 +182,8 @@ static uint32_t count_exits(const struct range_row *row)
 	return good;
 }
 
-SWEEP(msr, each_bit, SECTION, "each MSR of both ranges has its own bit for reads and for writes", ranges,
-	.needs = NEEDS(&need_PROC_MSR_BITMAPS), .covers = COVERS)
+SWEEP(msr, each_bit, SECTION, "each MSR of both ranges has its own bit for reads and for writes",
+	ranges, .needs = NEEDS(&need_PROC_MSR_BITMAPS), .covers = COVERS)
 {
 	guest_reset();
 	use_bitmap(0);
@@ -190,7 +192,8 @@ SWEEP(msr, each_bit, SECTION, "each MSR of both ranges has its own bit for reads
 	return OK;
 }
 
-/* Reads only: they change nothing. An MSR that is not there makes #GP, which exits too, but not as RDMSR. */
+/* Reads only: they change nothing. An MSR that is not there makes #GP, which exits too, but not as
+ * RDMSR. */
 static const struct range_row reads[] = {
 	{ { "low MSRs", OK }, MSR_BITMAP_LOW_FIRST, false },
 	{ { "high MSRs", OK }, MSR_BITMAP_HIGH_FIRST, false },
@@ -206,7 +209,8 @@ SWEEP(msr, clear_bits, SECTION, "RDMSR of no MSR of the ranges exits when its bi
 	use_bitmap(0);
 	memset(bitmap + MSR_BITMAP_WRITE_LOW, UINT8_MAX, sizeof(bitmap) - MSR_BITMAP_WRITE_LOW);
 	start_range(TEST_ROW(struct range_row));
-	while ((result = guest_enter_unobserved()) == EXIT(EXIT_REASON_EXCEPTION_OR_NMI) && count <= MSR_BITMAP_MSRS) {
+	while ((result = guest_enter_unobserved()) == EXIT(EXIT_REASON_EXCEPTION_OR_NMI) &&
+		count <= MSR_BITMAP_MSRS) {
 		step_over();
 		count++;
 	}
@@ -214,7 +218,8 @@ SWEEP(msr, clear_bits, SECTION, "RDMSR of no MSR of the ranges exits when its bi
 	return OK;
 }
 
-/* MSRs that any value may be written to, and that the guest and the host have apart, or that nobody here uses. */
+/* MSRs that any value may be written to, and that the guest and the host have apart, or that nobody
+ * here uses. */
 static const struct msr_row writable[] = {
 	{ { "IA32_SYSENTER_CS", OK }, MSR_IA32_SYSENTER_CS },
 	{ { "IA32_SYSENTER_ESP", OK }, MSR_IA32_SYSENTER_ESP },
@@ -235,8 +240,9 @@ static outcome write_one(uint32_t msr)
 	return exit_run((struct guest_code)CODE_OF(msr_wrmsr));
 }
 
-SWEEP(msr, clear_write_bit, SECTION, "WRMSR writes when its bit alone is clear, and exits when its bit alone is set",
-	writable, .needs = NEEDS(&need_PROC_MSR_BITMAPS), .covers = COVERS)
+SWEEP(msr, clear_write_bit, SECTION,
+	"WRMSR writes when its bit alone is clear, and exits when its bit alone is set", writable,
+	.needs = NEEDS(&need_PROC_MSR_BITMAPS), .covers = COVERS)
 {
 	uint32_t msr = (uint32_t)TEST_ROW(struct msr_row)->rcx;
 	uint64_t saved = rdmsr(msr);

@@ -1,14 +1,15 @@
-/* The monitor trap flag: after which instructions and events it exits (Intel SDM, "Monitor Trap Flag"). */
+/* The monitor trap flag: after which instructions and events it exits (Intel SDM, "Monitor Trap
+ * Flag"). */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/landing.h"
 
-#define SECTION "SDM Monitor Trap Flag"
-#define COVERS	"control:PROC_MONITOR_TRAP_FLAG exit:MONITOR_TRAP_FLAG"
-#define NEEDED	NEEDS(&need_PROC_MONITOR_TRAP_FLAG)
-#define MTF	EXIT(EXIT_REASON_MONITOR_TRAP_FLAG)
-#define LANDING -1 /* the saved RIP is the gate's target */
+#define SECTION     "SDM Monitor Trap Flag"
+#define COVERS      "control:PROC_MONITOR_TRAP_FLAG exit:MONITOR_TRAP_FLAG"
+#define NEEDED      NEEDS(&need_PROC_MONITOR_TRAP_FLAG)
+#define MTF         EXIT(EXIT_REASON_MONITOR_TRAP_FLAG)
+#define LANDING     -1 /* the saved RIP is the gate's target */
 #define PENDING_MTF (INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_OTHER, INTERRUPTION_TYPE))
-#define VECTOR	0x55
+#define VECTOR      0x55
 
 GUEST64(mtf_nop, "nop; nop");
 GUEST64(mtf_jump, "jmp 1f; nop; 1: nop");
@@ -27,7 +28,10 @@ struct mtf_row {
 	int offset; /* of the saved RIP from the code's start, or LANDING */
 };
 
-#define ROW(name, code, offset) { { name, MTF }, CODE_OF(mtf_##code), offset }
+#define ROW(name, code, offset)                                                                    \
+	{                                                                                          \
+		{ name, MTF }, CODE_OF(mtf_##code), offset                                         \
+	}
 
 static const struct mtf_row rows[] = {
 	ROW("an instruction", nop, 1),
@@ -52,7 +56,8 @@ static outcome run_mtf(const struct mtf_row *row, bool on)
 	return exit_run(row->code);
 }
 
-SWEEP(mtf, instructions, SECTION, "it exits at the boundary after one instruction, or after the delivery of what it raised",
+SWEEP(mtf, instructions, SECTION,
+	"it exits at the boundary after one instruction, or after the delivery of what it raised",
 	rows, .needs = NEEDED, .covers = COVERS)
 {
 	const struct mtf_row *row = TEST_ROW(struct mtf_row);
@@ -63,13 +68,15 @@ SWEEP(mtf, instructions, SECTION, "it exits at the boundary after one instructio
 	if (row->offset == LANDING)
 		CHECK(landing_vector() >= 0);
 	else
-		CHECK_EQUAL(field_read(VMCS_GUEST_RIP), vmx_address(row->code.start) + (uint64_t)row->offset);
+		CHECK_EQUAL(field_read(VMCS_GUEST_RIP),
+			vmx_address(row->code.start) + (uint64_t)row->offset);
 	CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION), 0);
 	CHECK_EQUAL(field_read(VMCS_IDT_VECTORING_INFORMATION) & INTERRUPTION_VALID, 0);
 	return result;
 }
 
-TEST(mtf, rep_iteration, SECTION, "REP STOS has done one iteration", MTF, .needs = NEEDED, .covers = COVERS)
+TEST(mtf, rep_iteration, SECTION, "REP STOS has done one iteration", MTF, .needs = NEEDED,
+	.covers = COVERS)
 {
 	outcome result = run_mtf(&rows[2], true);
 
@@ -77,19 +84,20 @@ TEST(mtf, rep_iteration, SECTION, "REP STOS has done one iteration", MTF, .needs
 	return result;
 }
 
-TEST(mtf, off, SECTION, "with the control 0 nothing of it happens", EXIT(EXIT_REASON_VMCALL), .covers = COVERS)
+TEST(mtf, off, SECTION, "with the control 0 nothing of it happens", EXIT(EXIT_REASON_VMCALL),
+	.covers = COVERS)
 {
 	return run_mtf(&rows[0], false);
 }
 
-TEST(mtf, exit_first, SECTION, "an instruction that exits does so itself", EXIT(EXIT_REASON_CPUID), .needs = NEEDED,
-	.covers = COVERS)
+TEST(mtf, exit_first, SECTION, "an instruction that exits does so itself", EXIT(EXIT_REASON_CPUID),
+	.needs = NEEDED, .covers = COVERS)
 {
 	return run_mtf(&(struct mtf_row)ROW("", cpuid, 0), true);
 }
 
-TEST(mtf, hlt, SECTION, "after HLT it exits out of the HLT state", MTF, VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }),
-	.needs = NEEDED, .covers = COVERS)
+TEST(mtf, hlt, SECTION, "after HLT it exits out of the HLT state", MTF,
+	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }), .needs = NEEDED, .covers = COVERS)
 {
 	return run_mtf(&(struct mtf_row)ROW("", hlt, 1), true);
 }
@@ -104,8 +112,8 @@ static outcome inject(uint64_t information, bool on)
 	return guest_run(NULL);
 }
 
-TEST(mtf, injected_event, SECTION, "with the control 1 an injected event exits after its delivery", MTF, .needs = NEEDED,
-	.covers = COVERS " field:ENTRY_INTERRUPTION_INFORMATION")
+TEST(mtf, injected_event, SECTION, "with the control 1 an injected event exits after its delivery",
+	MTF, .needs = NEEDED, .covers = COVERS " field:ENTRY_INTERRUPTION_INFORMATION")
 {
 	outcome result = inject(INTERRUPTION_VALID | VECTOR, true);
 
@@ -114,7 +122,8 @@ TEST(mtf, injected_event, SECTION, "with the control 1 an injected event exits a
 	return result;
 }
 
-TEST(mtf, injected_pending, SECTION, "an injected pending MTF exits before the first instruction, whatever the control", MTF,
+TEST(mtf, injected_pending, SECTION,
+	"an injected pending MTF exits before the first instruction, whatever the control", MTF,
 	.needs = NEEDED, .covers = COVERS " field:ENTRY_INTERRUPTION_INFORMATION")
 {
 	outcome result = inject(PENDING_MTF, false);
@@ -124,7 +133,8 @@ TEST(mtf, injected_pending, SECTION, "an injected pending MTF exits before the f
 	return result;
 }
 
-TEST(mtf, pending_debug, SECTION, "a pending single step is saved, not delivered: the exit of MTF comes first", MTF,
+TEST(mtf, pending_debug, SECTION,
+	"a pending single step is saved, not delivered: the exit of MTF comes first", MTF,
 	VALUES({ VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, DEBUG_EXCEPTION_BS }), .needs = NEEDED,
 	.covers = COVERS " field:GUEST_PENDING_DEBUG_EXCEPTIONS")
 {

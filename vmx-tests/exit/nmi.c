@@ -1,14 +1,15 @@
-/* Non-maskable interrupts: "NMI exiting", "virtual NMIs", NMI windows, and what IRET does to their blocking (Intel SDM, "Other
-   Causes of VM Exits", "Updating Non-Register State", "Information for VM Exits Due to Vectored Events"). */
+/* Non-maskable interrupts: "NMI exiting", "virtual NMIs", NMI windows, and what IRET does to their
+   blocking (Intel SDM, "Other Causes of VM Exits", "Updating Non-Register State", "Information for
+   VM Exits Due to Vectored Events"). */
 #define TEST_FOLDER "exit/"
 #include "runtime/apic.h"
 #include "runtime/trap.h"
 #include "vmx-tests/exit/interrupt.h"
 
 #define OTHER_CAUSES "SDM Other Causes of VM Exits"
-#define COVERS	     "control:PIN_NMI_EXITING exit:EXCEPTION_OR_NMI"
-#define VIRTUAL	     "control:PIN_VIRTUAL_NMIS control:PIN_NMI_EXITING"
-#define WINDOW	     "control:PROC_NMI_WINDOW_EXITING exit:NMI_WINDOW control:PIN_VIRTUAL_NMIS"
+#define COVERS       "control:PIN_NMI_EXITING exit:EXCEPTION_OR_NMI"
+#define VIRTUAL      "control:PIN_VIRTUAL_NMIS control:PIN_NMI_EXITING"
+#define WINDOW       "control:PROC_NMI_WINDOW_EXITING exit:NMI_WINDOW control:PIN_VIRTUAL_NMIS"
 #define NMI_EVENT    (INTERRUPTION_VALID | VECTOR_NMI | FIELD_PUT(INTERRUPTION_NMI, INTERRUPTION_TYPE))
 
 GUEST64(nmi_nop, "nop; nop");
@@ -63,7 +64,8 @@ static outcome exit_by_nmi(void)
 	return result;
 }
 
-TEST(nmi, exits, OTHER_CAUSES, "an NMI exits when its control is 1", EXIT(EXIT_REASON_EXCEPTION_OR_NMI),
+TEST(nmi, exits, OTHER_CAUSES, "an NMI exits when its control is 1",
+	EXIT(EXIT_REASON_EXCEPTION_OR_NMI),
 	VALUES({ VMCS_EXIT_INTERRUPTION_INFORMATION, NMI_EVENT }, { VMCS_EXIT_QUALIFICATION, 0 }),
 	.covers = COVERS " field:EXIT_INTERRUPTION_INFORMATION")
 {
@@ -74,14 +76,15 @@ TEST(nmi, exits, OTHER_CAUSES, "an NMI exits when its control is 1", EXIT(EXIT_R
 }
 
 TEST(nmi, exit_saves_no_blocking, "SDM Architectural State Before a VM Exit",
-	"an NMI that exits blocks NMIs only after the exit: no blocking is saved", EXIT(EXIT_REASON_EXCEPTION_OR_NMI),
-	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, 0 }), .covers = COVERS " field:GUEST_INTERRUPTIBILITY_STATE")
+	"an NMI that exits blocks NMIs only after the exit: no blocking is saved",
+	EXIT(EXIT_REASON_EXCEPTION_OR_NMI), VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, 0 }),
+	.covers = COVERS " field:GUEST_INTERRUPTIBILITY_STATE")
 {
 	return exit_by_nmi();
 }
 
-TEST(nmi, blocked_after_exit, "SDM Updating Non-Register State", "after the exit of an NMI the host has NMIs blocked", OK,
-	.covers = COVERS)
+TEST(nmi, blocked_after_exit, "SDM Updating Non-Register State",
+	"after the exit of an NMI the host has NMIs blocked", OK, .covers = COVERS)
 {
 	trap_handler *before = trap_set_handler(VECTOR_NMI, count_nmi);
 	unsigned int early;
@@ -105,7 +108,8 @@ TEST(nmi, not_blocked_after_others, "SDM Updating Non-Register State",
 
 	set_nmi_controls(true, false);
 	received = 0;
-	CHECK_EQUAL(exit_run((struct guest_code)CODE_OF(nmi_ud)), FAULT(UD)); /* an exit with reason 0 as well */
+	CHECK_EQUAL(exit_run((struct guest_code)CODE_OF(nmi_ud)),
+		FAULT(UD)); /* an exit with reason 0 as well */
 	before = trap_set_handler(VECTOR_NMI, count_nmi);
 	apic_send_nmi(apic_id());
 	trap_set_handler(VECTOR_NMI, before);
@@ -113,9 +117,12 @@ TEST(nmi, not_blocked_after_others, "SDM Updating Non-Register State",
 	return OK;
 }
 
-TEST(nmi, delivered, OTHER_CAUSES, "an NMI is delivered by the guest's IDT when its control is 0; then NMIs are blocked",
-	EXIT(EXIT_REASON_VMCALL), VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI }),
-	.needs = NEEDS(&need_clear_PIN_NMI_EXITING), .covers = COVERS " field:GUEST_INTERRUPTIBILITY_STATE")
+TEST(nmi, delivered, OTHER_CAUSES,
+	"an NMI is delivered by the guest's IDT when its control is 0; then NMIs are blocked",
+	EXIT(EXIT_REASON_VMCALL),
+	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI }),
+	.needs = NEEDS(&need_clear_PIN_NMI_EXITING),
+	.covers = COVERS " field:GUEST_INTERRUPTIBILITY_STATE")
 {
 	outcome result;
 
@@ -129,8 +136,9 @@ TEST(nmi, delivered, OTHER_CAUSES, "an NMI is delivered by the guest's IDT when 
 }
 
 TEST(nmi, handler, "SDM Saving RIP, RSP, RFLAGS, and SSP",
-	"an exit of the first instruction of the NMI's handler saves that instruction's RIP", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_clear_PIN_NMI_EXITING), .covers = "field:GUEST_RIP")
+	"an exit of the first instruction of the NMI's handler saves that instruction's RIP",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_clear_PIN_NMI_EXITING),
+	.covers = "field:GUEST_RIP")
 {
 	outcome result;
 
@@ -149,8 +157,9 @@ static void take_nmi(void)
 		cpu_pause();
 }
 
-TEST(nmi, iret_unblocks, "SDM Guest Non-Register State", "the guest's IRET ends blocking by NMI", EXIT(EXIT_REASON_VMCALL),
-	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, 0 }), .covers = COVERS " field:GUEST_INTERRUPTIBILITY_STATE")
+TEST(nmi, iret_unblocks, "SDM Guest Non-Register State", "the guest's IRET ends blocking by NMI",
+	EXIT(EXIT_REASON_VMCALL), VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, 0 }),
+	.covers = COVERS " field:GUEST_INTERRUPTIBILITY_STATE")
 {
 	outcome result;
 
@@ -168,7 +177,9 @@ static void send_nmi_once(void)
 }
 
 TEST(nmi, blocked, "SDM Guest Non-Register State",
-	"blocking by NMI loaded at entry holds an NMI back; it remains pending and blocked in the host", EXIT(EXIT_REASON_VMCALL),
+	"blocking by NMI loaded at entry holds an NMI back; it remains pending and blocked in the "
+	"host",
+	EXIT(EXIT_REASON_VMCALL),
 	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI }),
 	.covers = COVERS " field:GUEST_INTERRUPTIBILITY_STATE")
 {
@@ -182,7 +193,8 @@ TEST(nmi, blocked, "SDM Guest Non-Register State",
 }
 
 TEST(nmi, virtual_blocking, "SDM Guest Non-Register State",
-	"with \"virtual NMIs\" 1 the blocking in the interruptibility state does not keep an NMI from exiting",
+	"with \"virtual NMIs\" 1 the blocking in the interruptibility state does not keep an NMI "
+	"from exiting",
 	EXIT(EXIT_REASON_EXCEPTION_OR_NMI),
 	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI },
 		{ VMCS_EXIT_INTERRUPTION_INFORMATION, NMI_EVENT }),
@@ -199,13 +211,16 @@ TEST(nmi, virtual_blocking, "SDM Guest Non-Register State",
 }
 
 /* IRETQ to the next instruction; to a code segment that is none: #GP with its selector. */
-#define IRET_FRAME(cs) "movq %rsp, %rdx; movl %ss, %ecx; pushq %rcx; pushq %rdx; pushfq; pushq $" cs "; pushq $2f; "
+#define IRET_FRAME(cs)                                                                             \
+	"movq %rsp, %rdx; movl %ss, %ecx; pushq %rcx; pushq %rdx; pushfq; pushq $" cs              \
+	"; pushq $2f; "
 GUEST64(nmi_iret, IRET_FRAME("8") "iretq; 2: nop; nop");
 GUEST64(nmi_iret_fault, IRET_FRAME("0x7c") "1: iretq; 2: nop");
 GUEST64(nmi_mov_ss, "movl %ss, %eax; movl %eax, %ss; nop; nop");
 GUEST64(nmi_fault, "movl $0x7c, %eax; movl %eax, %ds");
 
-/* A guest's IRET ends virtual-NMI blocking, should the CPU remember one (see virtual_blocking_cleared). */
+/* A guest's IRET ends virtual-NMI blocking, should the CPU remember one (see
+ * virtual_blocking_cleared). */
 static void forget_blocking(void)
 {
 	set_nmi_controls(true, true);
@@ -228,9 +243,10 @@ static outcome run_window(struct guest_code code, uint64_t interruptibility, uin
 	return enter_window(code, interruptibility, activity);
 }
 
-TEST(nmi, window, OTHER_CAUSES, "with \"NMI-window exiting\" 1 and no virtual-NMI blocking it exits before an instruction",
-	EXIT(EXIT_REASON_NMI_WINDOW), VALUES({ VMCS_EXIT_QUALIFICATION, 0 }), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING),
-	.covers = WINDOW)
+TEST(nmi, window, OTHER_CAUSES,
+	"with \"NMI-window exiting\" 1 and no virtual-NMI blocking it exits before an instruction",
+	EXIT(EXIT_REASON_NMI_WINDOW), VALUES({ VMCS_EXIT_QUALIFICATION, 0 }),
+	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
 {
 	outcome result = run_window((struct guest_code)CODE_OF(nmi_nop), 0, ACTIVITY_ACTIVE);
 
@@ -241,25 +257,29 @@ TEST(nmi, window, OTHER_CAUSES, "with \"NMI-window exiting\" 1 and no virtual-NM
 	return result;
 }
 
-TEST(nmi, window_off, OTHER_CAUSES, "with \"NMI-window exiting\" 0 it does not", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
+TEST(nmi, window_off, OTHER_CAUSES, "with \"NMI-window exiting\" 0 it does not",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
 {
 	set_nmi_controls(true, true);
 	return exit_run((struct guest_code)CODE_OF(nmi_nop));
 }
 
-TEST(nmi, window_blocked, OTHER_CAUSES, "virtual-NMI blocking keeps the window closed", EXIT(EXIT_REASON_VMCALL),
+TEST(nmi, window_blocked, OTHER_CAUSES, "virtual-NMI blocking keeps the window closed",
+	EXIT(EXIT_REASON_VMCALL),
 	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI }),
 	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
 {
-	return run_window((struct guest_code)CODE_OF(nmi_nop), INTERRUPTIBILITY_NMI, ACTIVITY_ACTIVE);
+	return run_window(
+		(struct guest_code)CODE_OF(nmi_nop), INTERRUPTIBILITY_NMI, ACTIVITY_ACTIVE);
 }
 
 TEST(nmi, virtual_blocking_cleared, "SDM Loading Guest Non-Register State",
-	"virtual-NMI blocking is what VM entry loads: none, although the guest was left with it", EXIT(EXIT_REASON_NMI_WINDOW),
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW " field:GUEST_INTERRUPTIBILITY_STATE")
+	"virtual-NMI blocking is what VM entry loads: none, although the guest was left with it",
+	EXIT(EXIT_REASON_NMI_WINDOW), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING),
+	.covers = WINDOW " field:GUEST_INTERRUPTIBILITY_STATE")
 {
-	outcome result = run_window((struct guest_code)CODE_OF(nmi_nop), INTERRUPTIBILITY_NMI, ACTIVITY_ACTIVE);
+	outcome result = run_window(
+		(struct guest_code)CODE_OF(nmi_nop), INTERRUPTIBILITY_NMI, ACTIVITY_ACTIVE);
 
 	CHECK_EQUAL(result, EXIT(EXIT_REASON_VMCALL));
 	result = enter_window((struct guest_code)CODE_OF(nmi_nop), 0, ACTIVITY_ACTIVE);
@@ -267,10 +287,12 @@ TEST(nmi, virtual_blocking_cleared, "SDM Loading Guest Non-Register State",
 	return result;
 }
 
-TEST(nmi, window_iret, OTHER_CAUSES, "IRET ends virtual-NMI blocking, and so opens the window", EXIT(EXIT_REASON_NMI_WINDOW),
-	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, 0 }), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
+TEST(nmi, window_iret, OTHER_CAUSES, "IRET ends virtual-NMI blocking, and so opens the window",
+	EXIT(EXIT_REASON_NMI_WINDOW), VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, 0 }),
+	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
 {
-	outcome result = run_window((struct guest_code)CODE_OF(nmi_iret), INTERRUPTIBILITY_NMI, ACTIVITY_ACTIVE);
+	outcome result = run_window(
+		(struct guest_code)CODE_OF(nmi_iret), INTERRUPTIBILITY_NMI, ACTIVITY_ACTIVE);
 
 	if (result != test->expected)
 		return result;
@@ -278,10 +300,13 @@ TEST(nmi, window_iret, OTHER_CAUSES, "IRET ends virtual-NMI blocking, and so ope
 	return result;
 }
 
-TEST(nmi, window_mov_ss, OTHER_CAUSES, "blocking by MOV SS keeps the window closed for one instruction",
-	EXIT(EXIT_REASON_NMI_WINDOW), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
+TEST(nmi, window_mov_ss, OTHER_CAUSES,
+	"blocking by MOV SS keeps the window closed for one instruction",
+	EXIT(EXIT_REASON_NMI_WINDOW), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING),
+	.covers = WINDOW)
 {
-	outcome result = run_window((struct guest_code)CODE_OF(nmi_nop), INTERRUPTIBILITY_MOV_SS, ACTIVITY_ACTIVE);
+	outcome result = run_window(
+		(struct guest_code)CODE_OF(nmi_nop), INTERRUPTIBILITY_MOV_SS, ACTIVITY_ACTIVE);
 
 	if (result != test->expected)
 		return result;
@@ -289,23 +314,27 @@ TEST(nmi, window_mov_ss, OTHER_CAUSES, "blocking by MOV SS keeps the window clos
 	return result;
 }
 
-TEST(nmi, window_hlt, OTHER_CAUSES, "the NMI window wakes a CPU from HLT as an NMI would", EXIT(EXIT_REASON_NMI_WINDOW),
+TEST(nmi, window_hlt, OTHER_CAUSES, "the NMI window wakes a CPU from HLT as an NMI would",
+	EXIT(EXIT_REASON_NMI_WINDOW), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING),
+	.covers = WINDOW)
+{
+	return run_window((struct guest_code)CODE_OF(nmi_nop), 0, ACTIVITY_HLT);
+}
+
+TEST(nmi, window_hlt_state, "SDM Saving Non-Register State", "HLT is what that exit saves",
+	EXIT(EXIT_REASON_NMI_WINDOW), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }),
 	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
 {
 	return run_window((struct guest_code)CODE_OF(nmi_nop), 0, ACTIVITY_HLT);
 }
 
-TEST(nmi, window_hlt_state, "SDM Saving Non-Register State", "HLT is what that exit saves", EXIT(EXIT_REASON_NMI_WINDOW),
-	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
-{
-	return run_window((struct guest_code)CODE_OF(nmi_nop), 0, ACTIVITY_HLT);
-}
-
-TEST(nmi, window_before_interrupt_window, OTHER_CAUSES, "the NMI window comes before the interrupt window",
-	EXIT(EXIT_REASON_NMI_WINDOW), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
+TEST(nmi, window_before_interrupt_window, OTHER_CAUSES,
+	"the NMI window comes before the interrupt window", EXIT(EXIT_REASON_NMI_WINDOW),
+	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
 {
 	forget_blocking();
-	exit_control(CONTROL_WORD_PROC, PROC_INTERRUPT_WINDOW_EXITING | PROC_NMI_WINDOW_EXITING, true);
+	exit_control(
+		CONTROL_WORD_PROC, PROC_INTERRUPT_WINDOW_EXITING | PROC_NMI_WINDOW_EXITING, true);
 	guest_set_mode(GUEST_64BIT, nmi_nop, (size_t)(nmi_nop_end - nmi_nop));
 	field_set(VMCS_GUEST_RFLAGS, RFLAGS_IF);
 	return guest_run(NULL);
@@ -320,9 +349,10 @@ static outcome inject_nmi(uint64_t window)
 }
 
 TEST(nmi, injected_blocks, "SDM VM-Entry Controls for Event Injection",
-	"with \"virtual NMIs\" 1 an injected NMI is delivered, and virtual-NMI blocking begins", EXIT(EXIT_REASON_VMCALL),
-	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI }), .needs = NEEDS(&need_PIN_VIRTUAL_NMIS),
-	.covers = VIRTUAL)
+	"with \"virtual NMIs\" 1 an injected NMI is delivered, and virtual-NMI blocking begins",
+	EXIT(EXIT_REASON_VMCALL),
+	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI }),
+	.needs = NEEDS(&need_PIN_VIRTUAL_NMIS), .covers = VIRTUAL)
 {
 	outcome result = inject_nmi(0);
 
@@ -330,8 +360,9 @@ TEST(nmi, injected_blocks, "SDM VM-Entry Controls for Event Injection",
 	return result;
 }
 
-TEST(nmi, injected_window, OTHER_CAUSES, "an injected NMI closes the window until its handler's IRET",
-	EXIT(EXIT_REASON_NMI_WINDOW), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW " " VIRTUAL)
+TEST(nmi, injected_window, OTHER_CAUSES,
+	"an injected NMI closes the window until its handler's IRET", EXIT(EXIT_REASON_NMI_WINDOW),
+	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW " " VIRTUAL)
 {
 	outcome result;
 
@@ -355,7 +386,9 @@ struct unblocking_row {
 };
 
 #define ROW(name, code, virtual, blocked, unblocking)                                              \
-	{ { name, FAULT(GP, 0x7c) }, CODE_OF(nmi_##code), virtual, blocked, unblocking }
+	{                                                                                          \
+		{ name, FAULT(GP, 0x7c) }, CODE_OF(nmi_##code), virtual, blocked, unblocking       \
+	}
 
 static const struct unblocking_row unblocking[] = {
 	ROW("IRET, blocked", iret_fault, false, true, true),
@@ -375,15 +408,18 @@ static outcome run_unblocking(const struct unblocking_row *row)
 	result = guest_run(NULL);
 	unblock_nmis();
 	information = field_read(VMCS_EXIT_INTERRUPTION_INFORMATION);
-	CHECK_EQUAL(information & INTERRUPTION_NMI_UNBLOCKING, row->unblocking ? INTERRUPTION_NMI_UNBLOCKING : 0);
+	CHECK_EQUAL(information & INTERRUPTION_NMI_UNBLOCKING,
+		row->unblocking ? INTERRUPTION_NMI_UNBLOCKING : 0);
 	CHECK_EQUAL(field_read(VMCS_GUEST_INTERRUPTIBILITY_STATE),
 		row->blocked && !row->unblocking ? INTERRUPTIBILITY_NMI : 0);
 	return result;
 }
 
 SWEEP(nmi, unblocking, "SDM Information for VM Exits Due to Vectored Events",
-	"\"NMI exiting\" 0: a fault of IRET under blocking by NMI sets bit 12 and saves no blocking; others do not", unblocking,
-	.needs = NEEDS(&need_clear_PIN_NMI_EXITING), .covers = COVERS " field:EXIT_INTERRUPTION_INFORMATION")
+	"\"NMI exiting\" 0: a fault of IRET under blocking by NMI sets bit 12 and saves no "
+	"blocking; others do not",
+	unblocking, .needs = NEEDS(&need_clear_PIN_NMI_EXITING),
+	.covers = COVERS " field:EXIT_INTERRUPTION_INFORMATION")
 {
 	return run_unblocking(TEST_ROW(struct unblocking_row));
 }
@@ -395,7 +431,8 @@ static const struct unblocking_row virtual_unblocking[] = {
 };
 
 SWEEP(nmi, virtual_unblocking, "SDM Information for VM Exits Due to Vectored Events",
-	"\"virtual NMIs\" 1: the same for virtual-NMI blocking", virtual_unblocking, .needs = NEEDS(&need_PIN_VIRTUAL_NMIS),
+	"\"virtual NMIs\" 1: the same for virtual-NMI blocking", virtual_unblocking,
+	.needs = NEEDS(&need_PIN_VIRTUAL_NMIS),
 	.covers = VIRTUAL " field:EXIT_INTERRUPTION_INFORMATION")
 {
 	return run_unblocking(TEST_ROW(struct unblocking_row));

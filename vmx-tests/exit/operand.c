@@ -1,15 +1,15 @@
 /* Encoding of ModR/M operands. Which instructions are encoded is information.c's. */
 #include "vmx-tests/exit/operand.h"
 
-#define REX	     0x40
-#define REX_W	     8
-#define REX_R	     4
-#define REX_X	     2
-#define REX_B	     1
+#define REX          0x40
+#define REX_W        8
+#define REX_R        4
+#define REX_X        2
+#define REX_B        1
 #define ADDRESS_SIZE 0x67
 #define NO_INDEX     4 /* in SIB */
-#define NO_BASE	     5 /* in SIB with mod 0; in ModR/M with mod 0: RIP-relative or absolute */
-#define HAS_SIB	     4 /* in ModR/M */
+#define NO_BASE      5 /* in SIB with mod 0; in ModR/M with mod 0: RIP-relative or absolute */
+#define HAS_SIB      4 /* in ModR/M */
 
 static const uint8_t segment_prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65 };
 
@@ -41,7 +41,8 @@ static unsigned int high(int reg)
 	return reg >= 8 && reg < 16;
 }
 
-static void put_opcode(struct cursor *cursor, const struct opcode *opcode, unsigned int rex, bool code64)
+static void put_opcode(
+	struct cursor *cursor, const struct opcode *opcode, unsigned int rex, bool code64)
 {
 	unsigned int i;
 
@@ -64,10 +65,11 @@ static unsigned int mode_of(const struct operand *operand)
 static bool needs_sib(const struct operand *operand, bool code64)
 {
 	return operand->index != OPERAND_NONE || low(operand->base) == HAS_SIB ||
-		(operand->base == OPERAND_NONE && code64);
+	       (operand->base == OPERAND_NONE && code64);
 }
 
-static void put_operand(struct cursor *cursor, const struct operand *operand, unsigned int reg, bool code64)
+static void put_operand(
+	struct cursor *cursor, const struct operand *operand, unsigned int reg, bool code64)
 {
 	unsigned int mode = mode_of(operand) << 6 | (reg & 7) << 3;
 	unsigned int base = operand->base == OPERAND_NONE ? NO_BASE : low(operand->base);
@@ -83,11 +85,12 @@ static void put_operand(struct cursor *cursor, const struct operand *operand, un
 	put_displacement(cursor, operand->displacement, operand->displacement_bytes);
 }
 
-size_t operand_encode(const struct opcode *opcode, unsigned int reg, const struct operand *operand, bool code64,
-	uint8_t bytes[OPERAND_BYTES_MAX])
+size_t operand_encode(const struct opcode *opcode, unsigned int reg, const struct operand *operand,
+	bool code64, uint8_t bytes[OPERAND_BYTES_MAX])
 {
 	struct cursor cursor = { bytes, 0 };
-	unsigned int rex = (reg >= 8 ? REX_R : 0) | (high(operand->index) ? REX_X : 0) | (high(operand->base) ? REX_B : 0);
+	unsigned int rex = (reg >= 8 ? REX_R : 0) | (high(operand->index) ? REX_X : 0) |
+			   (high(operand->base) ? REX_B : 0);
 
 	if (operand->segment != OPERAND_NONE)
 		put(&cursor, segment_prefixes[operand->segment]);
@@ -98,8 +101,8 @@ size_t operand_encode(const struct opcode *opcode, unsigned int reg, const struc
 	return cursor.count;
 }
 
-size_t operand_encode_register(const struct opcode *opcode, unsigned int reg, unsigned int rm, bool code64,
-	uint8_t bytes[OPERAND_BYTES_MAX])
+size_t operand_encode_register(const struct opcode *opcode, unsigned int reg, unsigned int rm,
+	bool code64, uint8_t bytes[OPERAND_BYTES_MAX])
 {
 	struct cursor cursor = { bytes, 0 };
 
@@ -122,13 +125,15 @@ static bool has_base(const struct operand *operand)
 
 uint64_t operand_information(const struct operand *operand, bool code64)
 {
-	uint64_t information = FIELD_PUT(code64 && !operand->address32 ? 2 : 1, INSTRUCTION_ADDRESS_SIZE) |
+	uint64_t information =
+		FIELD_PUT(code64 && !operand->address32 ? 2 : 1, INSTRUCTION_ADDRESS_SIZE) |
 		FIELD_PUT(segment_of(operand), INSTRUCTION_SEGMENT);
 
 	if (operand->index == OPERAND_NONE)
 		information |= INSTRUCTION_NO_INDEX;
 	else
-		information |= FIELD_PUT(operand->index, INSTRUCTION_INDEX) | FIELD_PUT(operand->scale, INSTRUCTION_SCALING);
+		information |= FIELD_PUT(operand->index, INSTRUCTION_INDEX) |
+			       FIELD_PUT(operand->scale, INSTRUCTION_SCALING);
 	if (has_base(operand))
 		return information | FIELD_PUT(operand->base, INSTRUCTION_BASE);
 	return information | INSTRUCTION_NO_BASE;
@@ -136,8 +141,8 @@ uint64_t operand_information(const struct operand *operand, bool code64)
 
 uint64_t operand_mask(const struct operand *operand)
 {
-	uint64_t mask = INSTRUCTION_ADDRESS_SIZE | INSTRUCTION_IS_REGISTER | INSTRUCTION_SEGMENT | INSTRUCTION_NO_INDEX |
-		INSTRUCTION_NO_BASE;
+	uint64_t mask = INSTRUCTION_ADDRESS_SIZE | INSTRUCTION_IS_REGISTER | INSTRUCTION_SEGMENT |
+			INSTRUCTION_NO_INDEX | INSTRUCTION_NO_BASE;
 
 	if (operand->index != OPERAND_NONE)
 		mask |= INSTRUCTION_INDEX | INSTRUCTION_SCALING;

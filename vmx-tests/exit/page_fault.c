@@ -1,15 +1,17 @@
-/* Page faults: bit 14 of the exception bitmap together with the error-code mask and match, the error codes, and the
-   qualification (Intel SDM, "Exception Bitmap", "Information for VM Exits Due to Vectored Events"). */
+/* Page faults: bit 14 of the exception bitmap together with the error-code mask and match, the
+   error codes, and the qualification (Intel SDM, "Exception Bitmap", "Information for VM Exits Due
+   to Vectored Events"). */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/landing.h"
 #include "vmx-tests/guest_tables.h"
 
 #define COVERS                                                                                     \
 	"exit:EXCEPTION_OR_NMI field:EXCEPTION_BITMAP field:PAGE_FAULT_ERROR_CODE_MASK "           \
-	"field:PAGE_FAULT_ERROR_CODE_MATCH field:EXIT_INTERRUPTION_ERROR_CODE field:EXIT_QUALIFICATION"
+	"field:PAGE_FAULT_ERROR_CODE_MATCH field:EXIT_INTERRUPTION_ERROR_CODE "                    \
+	"field:EXIT_QUALIFICATION"
 #define WINDOW_PAGE  1023 /* the 2 MiB page whose entry the tests change: the last below 2 GiB */
-#define WINDOW	     (WINDOW_PAGE * PAGE_SIZE_2M)
-#define OFFSET	     0x12345
+#define WINDOW       (WINDOW_PAGE * PAGE_SIZE_2M)
+#define OFFSET       0x12345
 #define PTE_RESERVED BIT(13) /* of a 2 MiB page's entry */
 
 GUEST64(page_fault_read, "movq (%rdi), %rax");
@@ -23,7 +25,10 @@ struct fault_row {
 	uint64_t entry; /* of the page */
 };
 
-#define ROW(code, mode, error, entry) { { #error, FAULT(PF, error) }, CODE_OF(page_fault_##code), mode, entry }
+#define ROW(code, mode, error, entry)                                                              \
+	{                                                                                          \
+		{ #error, FAULT(PF, error) }, CODE_OF(page_fault_##code), mode, entry              \
+	}
 #define PRESENT (PTE_P | PTE_PS)
 
 static const struct fault_row kinds[] = {
@@ -52,8 +57,9 @@ static outcome run_fault(const struct fault_row *row)
 }
 
 SWEEP(page_fault, exits, "SDM Information for VM Exits Due to Vectored Events",
-	"a page fault's exit reports its error code, the linear address as qualification, and leaves CR2 alone", kinds,
-	.covers = COVERS " field:EXIT_INTERRUPTION_INFORMATION")
+	"a page fault's exit reports its error code, the linear address as qualification, and "
+	"leaves CR2 alone",
+	kinds, .covers = COVERS " field:EXIT_INTERRUPTION_INFORMATION")
 {
 	outcome result;
 
@@ -68,7 +74,8 @@ SWEEP(page_fault, exits, "SDM Information for VM Exits Due to Vectored Events",
 	return result;
 }
 
-/* All masks that select at most two bits, and all of them; all matches of one or no bit and the error code itself. */
+/* All masks that select at most two bits, and all of them; all matches of one or no bit and the
+ * error code itself. */
 static outcome check_mask_and_match(const struct fault_row *row, uint32_t mask, uint32_t match)
 {
 	uint32_t error = (uint32_t)(row->row.expected & UINT32_MAX), bit;
@@ -85,7 +92,9 @@ static outcome check_mask_and_match(const struct fault_row *row, uint32_t mask, 
 }
 
 SWEEP(page_fault, mask_and_match, "SDM Exception Bitmap",
-	"a page fault exits when bit 14 is 1 and the masked error code equals the match, or neither", kinds, .covers = COVERS)
+	"a page fault exits when bit 14 is 1 and the masked error code equals the match, or "
+	"neither",
+	kinds, .covers = COVERS)
 {
 	const struct fault_row *row = TEST_ROW(struct fault_row);
 	uint32_t error = (uint32_t)(row->row.expected & UINT32_MAX), i;
@@ -106,7 +115,8 @@ SWEEP(page_fault, mask_and_match, "SDM Exception Bitmap",
 	return row->row.expected;
 }
 
-TEST(page_fault, delivered, "SDM Exception Bitmap", "a page fault that does not exit loads CR2 and pushes its error code",
+TEST(page_fault, delivered, "SDM Exception Bitmap",
+	"a page fault that does not exit loads CR2 and pushes its error code",
 	EXIT(EXIT_REASON_VMCALL), .covers = COVERS)
 {
 	const struct fault_row *row = &kinds[3];
@@ -118,12 +128,13 @@ TEST(page_fault, delivered, "SDM Exception Bitmap", "a page fault that does not 
 	result = run_fault(row);
 	CHECK_EQUAL(test_observe(read_cr2()), WINDOW + OFFSET);
 	CHECK_EQUAL(landing_vector(), VECTOR_PF);
-	CHECK_EQUAL(test_observe(*(uint64_t *)(uintptr_t)field_read(VMCS_GUEST_RSP)), PF_USER | PF_WRITE);
+	CHECK_EQUAL(test_observe(*(uint64_t *)(uintptr_t)field_read(VMCS_GUEST_RSP)),
+		PF_USER | PF_WRITE);
 	return result;
 }
 
-TEST(page_fault, untouched_by_vmentry, "SDM Exception Bitmap", "mask and match apply to no other exception", FAULT(GP),
-	.covers = COVERS)
+TEST(page_fault, untouched_by_vmentry, "SDM Exception Bitmap",
+	"mask and match apply to no other exception", FAULT(GP), .covers = COVERS)
 {
 	field_write(VMCS_PAGE_FAULT_ERROR_CODE_MATCH, 1); /* never equal under mask 0 */
 	guest_gpr[RDI] = BIT(62);

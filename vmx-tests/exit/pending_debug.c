@@ -1,11 +1,11 @@
-/* Pending debug exceptions as exits save them (Intel SDM, "Saving Non-Register State"). Those that VM entry loads are
-   entry/'s, the monitor trap flag's mtf.c's. */
+/* Pending debug exceptions as exits save them (Intel SDM, "Saving Non-Register State"). Those that
+   VM entry loads are entry/'s, the monitor trap flag's mtf.c's. */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/exit.h"
 
-#define SECTION "SDM Saving Non-Register State"
-#define COVERS	"field:GUEST_PENDING_DEBUG_EXCEPTIONS field:GUEST_INTERRUPTIBILITY_STATE"
-#define DR7_G0_ANY_4   (BIT(1) | BITS(19, 18) | BITS(17, 16))
+#define SECTION      "SDM Saving Non-Register State"
+#define COVERS       "field:GUEST_PENDING_DEBUG_EXCEPTIONS field:GUEST_INTERRUPTIBILITY_STATE"
+#define DR7_G0_ANY_4 (BIT(1) | BITS(19, 18) | BITS(17, 16))
 
 /* A MOV or POP to SS delays debug traps until after the next instruction, which is the VMCALL. */
 GUEST64(pending_debug_mov_ss, "movl %eax, %ss");
@@ -20,14 +20,18 @@ struct pending_row {
 };
 
 #define ROW(name, code, rflags, dr7, pending, interruptibility)                                    \
-	{ { name, EXIT(EXIT_REASON_VMCALL) }, CODE_OF(pending_debug_##code), rflags, dr7, pending, interruptibility }
+	{                                                                                          \
+		{ name, EXIT(EXIT_REASON_VMCALL) }, CODE_OF(pending_debug_##code), rflags, dr7,    \
+			pending, interruptibility                                                  \
+	}
 
 static const struct pending_row rows[] = {
 	ROW("nothing", nop, 0, 0, 0, 0),
 	ROW("MOV to SS", mov_ss, 0, 0, 0, INTERRUPTIBILITY_MOV_SS),
-	ROW("MOV to SS, single step", mov_ss, RFLAGS_TF, 0, DEBUG_EXCEPTION_BS, INTERRUPTIBILITY_MOV_SS),
-	ROW("MOV to SS, data breakpoint", mov_ss_memory, 0, DR7_G0_ANY_4, BIT(0) | DEBUG_EXCEPTION_ENABLED,
+	ROW("MOV to SS, single step", mov_ss, RFLAGS_TF, 0, DEBUG_EXCEPTION_BS,
 		INTERRUPTIBILITY_MOV_SS),
+	ROW("MOV to SS, data breakpoint", mov_ss_memory, 0, DR7_G0_ANY_4,
+		BIT(0) | DEBUG_EXCEPTION_ENABLED, INTERRUPTIBILITY_MOV_SS),
 	ROW("MOV to SS, both", mov_ss_memory, RFLAGS_TF, DR7_G0_ANY_4,
 		BIT(0) | DEBUG_EXCEPTION_ENABLED | DEBUG_EXCEPTION_BS, INTERRUPTIBILITY_MOV_SS),
 };
@@ -49,7 +53,8 @@ static outcome run_pending(const struct pending_row *row)
 	return result;
 }
 
-SWEEP(pending_debug, mov_ss, SECTION, "an exit under blocking by MOV SS saves the debug exceptions that it holds back", rows,
+SWEEP(pending_debug, mov_ss, SECTION,
+	"an exit under blocking by MOV SS saves the debug exceptions that it holds back", rows,
 	.covers = COVERS)
 {
 	const struct pending_row *row = TEST_ROW(struct pending_row);
@@ -64,7 +69,8 @@ SWEEP(pending_debug, mov_ss, SECTION, "an exit under blocking by MOV SS saves th
 	return result;
 }
 
-TEST(pending_debug, cleared, SECTION, "an exit without such blocking saves 0, whatever the field held", FAULT(DB),
+TEST(pending_debug, cleared, SECTION,
+	"an exit without such blocking saves 0, whatever the field held", FAULT(DB),
 	VALUES({ VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0 }), .covers = COVERS)
 {
 	field_write(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, DEBUG_EXCEPTION_BS);

@@ -1,14 +1,17 @@
-/* The VMX-preemption timer: its rate, its saving, in which states it counts, what it precedes (Intel SDM, "VMX-Preemption
-   Timer", "Other Causes of VM Exits"). */
+/* The VMX-preemption timer: its rate, its saving, in which states it counts, what it precedes
+   (Intel SDM, "VMX-Preemption Timer", "Other Causes of VM Exits"). */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/interrupt.h"
 
 #define TIMER  "SDM VMX-Preemption Timer"
 #define CAUSES "SDM Other Causes of VM Exits"
-#define COVERS "control:PIN_PREEMPTION_TIMER field:PREEMPTION_TIMER_VALUE exit:PREEMPTION_TIMER_EXPIRED"
-#define NEEDED NEEDS(&need_preemption_timer)
+#define COVERS                                                                                     \
+	"control:PIN_PREEMPTION_TIMER field:PREEMPTION_TIMER_VALUE exit:PREEMPTION_TIMER_EXPIRED"
+#define NEEDED  NEEDS(&need_preemption_timer)
 #define EXPIRED EXIT(EXIT_REASON_PREEMPTION_TIMER_EXPIRED)
-#define LATENESS 200000 /* TSC ticks that an exit may come late, an interrupt of a host below us included */
+#define LATENESS                                                                                   \
+	200000 /* TSC ticks that an exit may come late, an interrupt of a host below us included   \
+		*/
 
 GUEST64(preemption_nop, "nop");
 GUEST64(preemption_loop, "1: jmp 1b");
@@ -43,7 +46,8 @@ static const struct value_row values[] = {
 	{ { "1000000", EXPIRED }, 1000000 },
 };
 
-SWEEP(preemption, rate, TIMER, "it counts down once when the bit of the TSC that IA32_VMX_MISC names changes", values,
+SWEEP(preemption, rate, TIMER,
+	"it counts down once when the bit of the TSC that IA32_VMX_MISC names changes", values,
 	.needs = NEEDED, .covers = COVERS " cap:VMX_MISC_PREEMPTION_TIMER_SHIFT")
 {
 	unsigned int shift = rate_shift();
@@ -59,7 +63,8 @@ SWEEP(preemption, rate, TIMER, "it counts down once when the bit of the TSC that
 	return result;
 }
 
-TEST(preemption, zero, "SDM VMX-Preemption Timer", "a value of 0 exits before the first instruction", EXPIRED,
+TEST(preemption, zero, "SDM VMX-Preemption Timer",
+	"a value of 0 exits before the first instruction", EXPIRED,
 	VALUES({ VMCS_EXIT_QUALIFICATION, 0 }), .needs = NEEDED, .covers = COVERS)
 {
 	outcome result = run_timer(NOP, 0, false);
@@ -70,8 +75,8 @@ TEST(preemption, zero, "SDM VMX-Preemption Timer", "a value of 0 exits before th
 	return result;
 }
 
-TEST(preemption, off, TIMER, "with the control 0 the value does not count", EXIT(EXIT_REASON_VMCALL), .needs = NEEDED,
-	.covers = COVERS)
+TEST(preemption, off, TIMER, "with the control 0 the value does not count",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDED, .covers = COVERS)
 {
 	exit_control(CONTROL_WORD_PIN, PIN_PREEMPTION_TIMER, false);
 	return run_timer(SPIN, 0, false);
@@ -80,20 +85,23 @@ TEST(preemption, off, TIMER, "with the control 0 the value does not count", EXIT
 #define PLENTY UINT64_C(100000000)
 
 TEST(preemption, not_saved, "SDM Saving Non-Register State",
-	"with \"save VMX-preemption timer value\" 0 the field keeps its value", EXIT(EXIT_REASON_VMCALL),
-	VALUES({ VMCS_PREEMPTION_TIMER_VALUE, PLENTY }), .needs = NEEDED, .covers = COVERS " control:VM_EXIT_SAVE_PREEMPTION_TIMER")
+	"with \"save VMX-preemption timer value\" 0 the field keeps its value",
+	EXIT(EXIT_REASON_VMCALL), VALUES({ VMCS_PREEMPTION_TIMER_VALUE, PLENTY }), .needs = NEEDED,
+	.covers = COVERS " control:VM_EXIT_SAVE_PREEMPTION_TIMER")
 {
 	return run_timer(SPIN, PLENTY, false);
 }
 
-TEST(preemption, not_saved_expired, "SDM Saving Non-Register State", "the same when it expired", EXPIRED,
-	VALUES({ VMCS_PREEMPTION_TIMER_VALUE, 7 }), .needs = NEEDED, .covers = COVERS " control:VM_EXIT_SAVE_PREEMPTION_TIMER")
+TEST(preemption, not_saved_expired, "SDM Saving Non-Register State", "the same when it expired",
+	EXPIRED, VALUES({ VMCS_PREEMPTION_TIMER_VALUE, 7 }), .needs = NEEDED,
+	.covers = COVERS " control:VM_EXIT_SAVE_PREEMPTION_TIMER")
 {
 	return run_timer(LOOP, 7, false);
 }
 
 TEST(preemption, saved, "SDM Saving Non-Register State",
-	"with \"save VMX-preemption timer value\" 1 the field gets what is left", EXIT(EXIT_REASON_VMCALL),
+	"with \"save VMX-preemption timer value\" 1 the field gets what is left",
+	EXIT(EXIT_REASON_VMCALL),
 	.needs = NEEDS(&need_preemption_timer, &need_VM_EXIT_SAVE_PREEMPTION_TIMER),
 	.covers = COVERS " control:VM_EXIT_SAVE_PREEMPTION_TIMER")
 {
@@ -108,8 +116,9 @@ TEST(preemption, saved, "SDM Saving Non-Register State",
 	return result;
 }
 
-TEST(preemption, saved_expired, "SDM Saving Non-Register State", "when it expired it is saved as 0", EXPIRED,
-	VALUES({ VMCS_PREEMPTION_TIMER_VALUE, 0 }), .needs = NEEDS(&need_preemption_timer, &need_VM_EXIT_SAVE_PREEMPTION_TIMER),
+TEST(preemption, saved_expired, "SDM Saving Non-Register State", "when it expired it is saved as 0",
+	EXPIRED, VALUES({ VMCS_PREEMPTION_TIMER_VALUE, 0 }),
+	.needs = NEEDS(&need_preemption_timer, &need_VM_EXIT_SAVE_PREEMPTION_TIMER),
 	.covers = COVERS " control:VM_EXIT_SAVE_PREEMPTION_TIMER")
 {
 	return run_timer(LOOP, 1000, true);
@@ -138,13 +147,15 @@ static outcome run_inactive(const struct state_row *row)
 }
 
 SWEEP(preemption, hlt, TIMER, "it counts in the HLT state, and exits out of it", hlt,
-	.needs = NEEDS(&need_preemption_timer, &need_activity_hlt), .covers = COVERS " cap:VMX_MISC_ACTIVITY_HLT")
+	.needs = NEEDS(&need_preemption_timer, &need_activity_hlt),
+	.covers = COVERS " cap:VMX_MISC_ACTIVITY_HLT")
 {
 	return run_inactive(TEST_ROW(struct state_row));
 }
 
 SWEEP(preemption, shutdown, TIMER, "it counts in the shutdown state, and exits out of it", shutdown,
-	.needs = NEEDS(&need_preemption_timer, &need_activity_shutdown), .covers = COVERS " cap:VMX_MISC_ACTIVITY_SHUTDOWN")
+	.needs = NEEDS(&need_preemption_timer, &need_activity_shutdown),
+	.covers = COVERS " cap:VMX_MISC_ACTIVITY_SHUTDOWN")
 {
 	return run_inactive(TEST_ROW(struct state_row));
 }
@@ -166,21 +177,22 @@ static outcome run_with(uint64_t proc, uint64_t rflags)
 	return guest_run(NULL);
 }
 
-TEST(preemption, before_interrupt_window, CAUSES, "it comes before the interrupt window", EXPIRED, .needs = NEEDED,
-	.covers = COVERS " exit:INTERRUPT_WINDOW")
+TEST(preemption, before_interrupt_window, CAUSES, "it comes before the interrupt window", EXPIRED,
+	.needs = NEEDED, .covers = COVERS " exit:INTERRUPT_WINDOW")
 {
 	return run_with(PROC_INTERRUPT_WINDOW_EXITING, RFLAGS_IF);
 }
 
 TEST(preemption, before_nmi_window, CAUSES, "it comes before the NMI window", EXPIRED,
-	.needs = NEEDS(&need_preemption_timer, &need_PROC_NMI_WINDOW_EXITING), .covers = COVERS " exit:NMI_WINDOW")
+	.needs = NEEDS(&need_preemption_timer, &need_PROC_NMI_WINDOW_EXITING),
+	.covers = COVERS " exit:NMI_WINDOW")
 {
 	exit_control(CONTROL_WORD_PIN, PIN_NMI_EXITING | PIN_VIRTUAL_NMIS, true);
 	return run_with(PROC_NMI_WINDOW_EXITING, 0);
 }
 
-TEST(preemption, before_interrupt, CAUSES, "it comes before an external interrupt that exits", EXPIRED, .needs = NEEDED,
-	.covers = COVERS " exit:EXTERNAL_INTERRUPT")
+TEST(preemption, before_interrupt, CAUSES, "it comes before an external interrupt that exits",
+	EXPIRED, .needs = NEEDED, .covers = COVERS " exit:EXTERNAL_INTERRUPT")
 {
 	outcome result;
 
@@ -191,15 +203,16 @@ TEST(preemption, before_interrupt, CAUSES, "it comes before an external interrup
 	return result;
 }
 
-TEST(preemption, after_pending_debug, CAUSES, "a pending debug exception comes before it", FAULT(DB), .needs = NEEDED,
-	.covers = COVERS " field:GUEST_PENDING_DEBUG_EXCEPTIONS")
+TEST(preemption, after_pending_debug, CAUSES, "a pending debug exception comes before it",
+	FAULT(DB), .needs = NEEDED, .covers = COVERS " field:GUEST_PENDING_DEBUG_EXCEPTIONS")
 {
 	field_write(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, DEBUG_EXCEPTION_BS);
 	return run_with(0, RFLAGS_TF);
 }
 
-TEST(preemption, after_injection, "SDM VM Entry: Event Injection", "an event that VM entry injects is delivered before it exits",
-	EXPIRED, VALUES({ VMCS_IDT_VECTORING_INFORMATION, 0 }), .needs = NEEDED,
+TEST(preemption, after_injection, "SDM VM Entry: Event Injection",
+	"an event that VM entry injects is delivered before it exits", EXPIRED,
+	VALUES({ VMCS_IDT_VECTORING_INFORMATION, 0 }), .needs = NEEDED,
 	.covers = COVERS " field:ENTRY_INTERRUPTION_INFORMATION")
 {
 	outcome result;
@@ -212,7 +225,8 @@ TEST(preemption, after_injection, "SDM VM Entry: Event Injection", "an event tha
 	return result;
 }
 
-TEST(preemption, blocked_by_nothing, CAUSES, "neither RFLAGS.IF = 0 nor blocking by MOV SS holds it back", EXPIRED, .needs = NEEDED,
+TEST(preemption, blocked_by_nothing, CAUSES,
+	"neither RFLAGS.IF = 0 nor blocking by MOV SS holds it back", EXPIRED, .needs = NEEDED,
 	.covers = COVERS)
 {
 	field_write(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_MOV_SS);

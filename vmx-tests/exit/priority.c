@@ -1,5 +1,6 @@
-/* What comes first, a fault or the VM exit (Intel SDM, "Relative Priority of Faults and VM Exits"): #UD and faults by
-   privilege come before, most other faults after. Instructions without a control are unconditional.c's. */
+/* What comes first, a fault or the VM exit (Intel SDM, "Relative Priority of Faults and VM Exits"):
+   #UD and faults by privilege come before, most other faults after. Instructions without a control
+   are unconditional.c's. */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/exit.h"
 
@@ -87,11 +88,15 @@ static outcome run_row(const struct priority_row *row)
 	return guest_run(NULL);
 }
 
-#define ROW(mnemonic, name, expected, where, ...)\
-	{ .row = { name, expected }, .code = CODE_OF(priority_##mnemonic), .mode = where, ##__VA_ARGS__ }
+#define ROW(mnemonic, name, expected, where, ...)                                                  \
+	{                                                                                          \
+		.row = { name, expected }, .code = CODE_OF(priority_##mnemonic), .mode = where,    \
+		##__VA_ARGS__                                                                      \
+	}
 #define GP_ROW(mnemonic) ROW(mnemonic, #mnemonic, FAULT(GP), GUEST_64BIT_USER)
 #define GP_ROWS(mnemonic)                                                                          \
-	GP_ROW(mnemonic), ROW(mnemonic, #mnemonic " in virtual-8086 mode", FAULT(GP), GUEST_VIRTUAL_8086)
+	GP_ROW(mnemonic),                                                                          \
+		ROW(mnemonic, #mnemonic " in virtual-8086 mode", FAULT(GP), GUEST_VIRTUAL_8086)
 
 static const struct priority_row privileged[] = {
 	GP_ROWS(hlt),
@@ -110,26 +115,32 @@ static const struct priority_row privileged[] = {
 	GP_ROW(mov_from_cr8),
 };
 
-SWEEP(priority, privilege, SECTION, "at CPL 3 #GP comes before the VM exit that the controls ask for", privileged)
+SWEEP(priority, privilege, SECTION,
+	"at CPL 3 #GP comes before the VM exit that the controls ask for", privileged)
 {
 	return run_row(TEST_ROW(struct priority_row));
 }
 
 static const struct priority_row unprivileged[] = {
-	ROW(rdpmc, "rdpmc with CR4.PCE = 1", EXIT(EXIT_REASON_RDPMC), GUEST_64BIT_USER, .cr4_set = CR4_PCE),
-	ROW(rdtsc, "rdtsc with CR4.TSD = 0", EXIT(EXIT_REASON_RDTSC), GUEST_64BIT_USER, .cr4_clear = CR4_TSD),
-	ROW(rdtsc, "rdtsc with CR4.TSD = 1 at CPL 0", EXIT(EXIT_REASON_RDTSC), GUEST_64BIT, .cr4_set = CR4_TSD),
+	ROW(rdpmc, "rdpmc with CR4.PCE = 1", EXIT(EXIT_REASON_RDPMC), GUEST_64BIT_USER,
+		.cr4_set = CR4_PCE),
+	ROW(rdtsc, "rdtsc with CR4.TSD = 0", EXIT(EXIT_REASON_RDTSC), GUEST_64BIT_USER,
+		.cr4_clear = CR4_TSD),
+	ROW(rdtsc, "rdtsc with CR4.TSD = 1 at CPL 0", EXIT(EXIT_REASON_RDTSC), GUEST_64BIT,
+		.cr4_set = CR4_TSD),
 	ROW(pause, "pause", EXIT(EXIT_REASON_PAUSE), GUEST_64BIT_USER),
 };
 
-SWEEP(priority, unprivileged, SECTION, "what CPL 3 may execute exits there as at CPL 0", unprivileged)
+SWEEP(priority, unprivileged, SECTION, "what CPL 3 may execute exits there as at CPL 0",
+	unprivileged)
 {
 	return run_row(TEST_ROW(struct priority_row));
 }
 
 static const struct priority_row rdtscp[] = {
 	ROW(rdtscp, "CR4.TSD = 1", FAULT(GP), GUEST_64BIT_USER, .cr4_set = CR4_TSD),
-	ROW(rdtscp, "CR4.TSD = 0", EXIT(EXIT_REASON_RDTSCP), GUEST_64BIT_USER, .cr4_clear = CR4_TSD),
+	ROW(rdtscp, "CR4.TSD = 0", EXIT(EXIT_REASON_RDTSCP), GUEST_64BIT_USER,
+		.cr4_clear = CR4_TSD),
 };
 
 SWEEP(priority, rdtscp, SECTION, "CR4.TSD at CPL 3 comes before the exit of RDTSCP", rdtscp,
@@ -179,7 +190,8 @@ static const struct priority_row tables[] = {
 SWEEP(priority, descriptor_tables, SECTION,
 	"loads are #GP or #UD before they exit; stores exit at CPL 3 too", tables,
 	.needs = NEEDS(&need_PROC2_DESCRIPTOR_TABLE_EXITING),
-	.covers = "control:PROC2_DESCRIPTOR_TABLE_EXITING exit:GDTR_OR_IDTR_ACCESS exit:LDTR_OR_TR_ACCESS")
+	.covers = "control:PROC2_DESCRIPTOR_TABLE_EXITING exit:GDTR_OR_IDTR_ACCESS "
+		  "exit:LDTR_OR_TR_ACCESS")
 {
 	return run_row(TEST_ROW(struct priority_row));
 }
@@ -189,7 +201,8 @@ static const struct priority_row umip[] = {
 	ROW(sidt, "sidt", FAULT(GP), GUEST_64BIT_USER, .cr4_set = CR4_UMIP),
 	ROW(sldt, "sldt", FAULT(GP), GUEST_64BIT_USER, .cr4_set = CR4_UMIP),
 	ROW(str, "str", FAULT(GP), GUEST_64BIT_USER, .cr4_set = CR4_UMIP),
-	ROW(sgdt, "sgdt at CPL 0", EXIT(EXIT_REASON_GDTR_OR_IDTR_ACCESS), GUEST_64BIT, .cr4_set = CR4_UMIP),
+	ROW(sgdt, "sgdt at CPL 0", EXIT(EXIT_REASON_GDTR_OR_IDTR_ACCESS), GUEST_64BIT,
+		.cr4_set = CR4_UMIP),
 };
 
 SWEEP(priority, umip, SECTION, "with CR4.UMIP = 1 stores at CPL 3 are #GP before they exit", umip,
@@ -221,7 +234,8 @@ static const struct priority_row exits_first[] = {
 	ROW(invlpg_bad, "invlpg of a non-canonical address", EXIT(EXIT_REASON_INVLPG), GUEST_64BIT),
 };
 
-SWEEP(priority, exit_first, SECTION, "the exit comes before #GP for the operand's value", exits_first)
+SWEEP(priority, exit_first, SECTION, "the exit comes before #GP for the operand's value",
+	exits_first)
 {
 	return run_row(TEST_ROW(struct priority_row));
 }
@@ -248,14 +262,17 @@ GUEST64(priority_vmptrst_absent, "movq $0x400000000, %rbx; vmptrst (%rbx)");
 static const struct priority_row tables_first[] = {
 	ROW(lldt_bad, "lldt beyond the GDT", EXIT(EXIT_REASON_LDTR_OR_TR_ACCESS), GUEST_64BIT),
 	ROW(ltr_bad, "ltr of a null selector", EXIT(EXIT_REASON_LDTR_OR_TR_ACCESS), GUEST_64BIT),
-	ROW(sgdt_absent, "sgdt to an absent page", EXIT(EXIT_REASON_GDTR_OR_IDTR_ACCESS), GUEST_64BIT),
-	ROW(lgdt_absent, "lgdt from an absent page", EXIT(EXIT_REASON_GDTR_OR_IDTR_ACCESS), GUEST_64BIT),
+	ROW(sgdt_absent, "sgdt to an absent page", EXIT(EXIT_REASON_GDTR_OR_IDTR_ACCESS),
+		GUEST_64BIT),
+	ROW(lgdt_absent, "lgdt from an absent page", EXIT(EXIT_REASON_GDTR_OR_IDTR_ACCESS),
+		GUEST_64BIT),
 	ROW(vmclear_absent, "vmclear of an absent page", EXIT(EXIT_REASON_VMCLEAR), GUEST_64BIT),
 	ROW(vmptrst_absent, "vmptrst to an absent page", EXIT(EXIT_REASON_VMPTRST), GUEST_64BIT),
 };
 
-SWEEP(priority, operand, SECTION, "the exit comes before the faults of reading or writing the operand",
-	tables_first, .needs = NEEDS(&need_PROC2_DESCRIPTOR_TABLE_EXITING))
+SWEEP(priority, operand, SECTION,
+	"the exit comes before the faults of reading or writing the operand", tables_first,
+	.needs = NEEDS(&need_PROC2_DESCRIPTOR_TABLE_EXITING))
 {
 	return run_row(TEST_ROW(struct priority_row));
 }

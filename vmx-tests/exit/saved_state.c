@@ -1,5 +1,6 @@
-/* What an exit saves of the guest's non-register state, and what it does to the VM-entry fields (Intel SDM, "Saving Non-Register
-   State", "Recording VM-Exit Information and Updating VM-Entry Control Fields"). */
+/* What an exit saves of the guest's non-register state, and what it does to the VM-entry fields
+   (Intel SDM, "Saving Non-Register State", "Recording VM-Exit Information and Updating VM-Entry
+   Control Fields"). */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/ept.h"
 #include "vmx-tests/exit/landing.h"
@@ -23,7 +24,10 @@ struct blocking_row {
 };
 
 #define ROW(name, code, mode, rflags, loaded, saved)                                               \
-	{ { name, EXIT(EXIT_REASON_VMCALL) }, CODE_OF(saved_state_##code), mode, rflags, loaded, saved }
+	{                                                                                          \
+		{ name, EXIT(EXIT_REASON_VMCALL) }, CODE_OF(saved_state_##code), mode, rflags,     \
+			loaded, saved                                                              \
+	}
 
 static const struct blocking_row blocking[] = {
 	ROW("none", nop, GUEST_64BIT, 0, 0, 0),
@@ -34,11 +38,14 @@ static const struct blocking_row blocking[] = {
 	ROW("MOV to SS, one instruction later", mov_ss_nop, GUEST_64BIT, 0, 0, 0),
 	ROW("POP to SS", pop_ss, GUEST_PAGED32, 0, 0, INTERRUPTIBILITY_MOV_SS),
 	ROW("MOV to DS", mov_ds, GUEST_64BIT, 0, 0, 0),
-	ROW("loaded by VM entry, one instruction later", nop, GUEST_64BIT, RFLAGS_IF, INTERRUPTIBILITY_STI, 0),
-	ROW("MOV SS loaded by VM entry, one instruction later", nop, GUEST_64BIT, 0, INTERRUPTIBILITY_MOV_SS, 0),
+	ROW("loaded by VM entry, one instruction later", nop, GUEST_64BIT, RFLAGS_IF,
+		INTERRUPTIBILITY_STI, 0),
+	ROW("MOV SS loaded by VM entry, one instruction later", nop, GUEST_64BIT, 0,
+		INTERRUPTIBILITY_MOV_SS, 0),
 };
 
-SWEEP(saved_state, blocking, SECTION, "blocking by STI and by MOV SS is saved, for the one instruction that it lasts", blocking,
+SWEEP(saved_state, blocking, SECTION,
+	"blocking by STI and by MOV SS is saved, for the one instruction that it lasts", blocking,
 	.covers = "field:GUEST_INTERRUPTIBILITY_STATE")
 {
 	const struct blocking_row *row = TEST_ROW(struct blocking_row);
@@ -54,25 +61,30 @@ SWEEP(saved_state, blocking, SECTION, "blocking by STI and by MOV SS is saved, f
 	return result;
 }
 
-TEST(saved_state, active, SECTION, "an exit of an instruction saves the active state", EXIT(EXIT_REASON_VMCALL),
-	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE }), .covers = "field:GUEST_ACTIVITY_STATE")
+TEST(saved_state, active, SECTION, "an exit of an instruction saves the active state",
+	EXIT(EXIT_REASON_VMCALL), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE }),
+	.covers = "field:GUEST_ACTIVITY_STATE")
 {
 	return exit_run((struct guest_code)CODE_OF(saved_state_nop));
 }
 
 GUEST64(saved_state_hlt, "hlt");
 
-TEST(saved_state, hlt_exiting, "SDM Architectural State Before a VM Exit", "the exit of HLT itself saves the active state",
-	EXIT(EXIT_REASON_HLT), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE }),
+TEST(saved_state, hlt_exiting, "SDM Architectural State Before a VM Exit",
+	"the exit of HLT itself saves the active state", EXIT(EXIT_REASON_HLT),
+	VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE }),
 	.covers = "field:GUEST_ACTIVITY_STATE control:PROC_HLT_EXITING")
 {
 	exit_control(CONTROL_WORD_PROC, PROC_HLT_EXITING, true);
 	return exit_run((struct guest_code)CODE_OF(saved_state_hlt));
 }
 
-TEST(saved_state, entry_event_cleared, "SDM Recording VM-Exit Information and Updating VM-Entry Control Fields",
-	"an exit clears the valid bit of the VM-entry interruption information, and that alone", EXIT(EXIT_REASON_VMCALL),
-	VALUES({ VMCS_ENTRY_INTERRUPTION_INFORMATION, 0x55 | FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) },
+TEST(saved_state, entry_event_cleared,
+	"SDM Recording VM-Exit Information and Updating VM-Entry Control Fields",
+	"an exit clears the valid bit of the VM-entry interruption information, and that alone",
+	EXIT(EXIT_REASON_VMCALL),
+	VALUES({ VMCS_ENTRY_INTERRUPTION_INFORMATION,
+		       0x55 | FIELD_PUT(INTERRUPTION_SOFTWARE, INTERRUPTION_TYPE) },
 		{ VMCS_ENTRY_INSTRUCTION_LENGTH, 2 }),
 	.covers = "field:ENTRY_INTERRUPTION_INFORMATION")
 {
@@ -83,10 +95,12 @@ TEST(saved_state, entry_event_cleared, "SDM Recording VM-Exit Information and Up
 	return exit_run((struct guest_code)CODE_OF(saved_state_nop));
 }
 
-/* IA32_EFER.LMA into the VM-entry control: the unrestricted guest goes from unpaged protected mode into IA-32e mode. */
-GUEST32(saved_state_long_mode, "movl %cr4, %eax; orl $0x20, %eax; movl %eax, %cr4; movl %ebx, %cr3; "
-				"movl $0xc0000080, %ecx; rdmsr; orl $0x100, %eax; wrmsr; "
-				"movl %cr0, %eax; orl $0x80000000, %eax; movl %eax, %cr0");
+/* IA32_EFER.LMA into the VM-entry control: the unrestricted guest goes from unpaged protected mode
+ * into IA-32e mode. */
+GUEST32(saved_state_long_mode,
+	"movl %cr4, %eax; orl $0x20, %eax; movl %eax, %cr4; movl %ebx, %cr3; "
+	"movl $0xc0000080, %ecx; rdmsr; orl $0x100, %eax; wrmsr; "
+	"movl %cr0, %eax; orl $0x80000000, %eax; movl %eax, %cr0");
 
 static outcome enter_long_mode(void)
 {
@@ -99,20 +113,27 @@ static outcome enter_long_mode(void)
 }
 
 TEST(saved_state, lma, "SDM Recording VM-Exit Information and Updating VM-Entry Control Fields",
-	"an exit stores IA32_EFER.LMA into the VM-entry control \"IA-32e mode guest\"", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_unrestricted, &need_PROC_MSR_BITMAPS, &need_VM_ENTRY_LOAD_EFER, &need_stores_lma),
-	.covers = "control:VM_ENTRY_IA32E_MODE_GUEST cap:VMX_MISC_STORES_LMA control:PROC2_UNRESTRICTED_GUEST")
+	"an exit stores IA32_EFER.LMA into the VM-entry control \"IA-32e mode guest\"",
+	EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDS(&need_unrestricted, &need_PROC_MSR_BITMAPS, &need_VM_ENTRY_LOAD_EFER,
+		&need_stores_lma),
+	.covers = "control:VM_ENTRY_IA32E_MODE_GUEST cap:VMX_MISC_STORES_LMA "
+		  "control:PROC2_UNRESTRICTED_GUEST")
 {
 	outcome result = enter_long_mode();
 
-	CHECK_EQUAL(field_read(VMCS_VM_ENTRY_CONTROLS) & VM_ENTRY_IA32E_MODE_GUEST, VM_ENTRY_IA32E_MODE_GUEST);
+	CHECK_EQUAL(field_read(VMCS_VM_ENTRY_CONTROLS) & VM_ENTRY_IA32E_MODE_GUEST,
+		VM_ENTRY_IA32E_MODE_GUEST);
 	return result;
 }
 
 TEST(saved_state, unrestricted_registers, "SDM Saving Control Registers, Debug Registers, and MSRs",
-	"CR0, CR3, CR4 and IA32_EFER are saved as the guest's change of mode left them", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDS(&need_unrestricted, &need_PROC_MSR_BITMAPS, &need_VM_ENTRY_LOAD_EFER, &need_VM_EXIT_SAVE_EFER),
-	.covers = "field:GUEST_CR0 field:GUEST_CR3 field:GUEST_CR4 field:GUEST_IA32_EFER control:VM_EXIT_SAVE_EFER")
+	"CR0, CR3, CR4 and IA32_EFER are saved as the guest's change of mode left them",
+	EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDS(&need_unrestricted, &need_PROC_MSR_BITMAPS, &need_VM_ENTRY_LOAD_EFER,
+		&need_VM_EXIT_SAVE_EFER),
+	.covers = "field:GUEST_CR0 field:GUEST_CR3 field:GUEST_CR4 field:GUEST_IA32_EFER "
+		  "control:VM_EXIT_SAVE_EFER")
 {
 	outcome result;
 
@@ -148,7 +169,8 @@ SWEEP(saved_state, untouched, "SDM VM Exits", "an exit leaves these fields alone
 
 	guest_reset();
 	field_write(row->field, row->value);
-	CHECK_EQUAL(exit_run((struct guest_code)CODE_OF(saved_state_nop)), EXIT(EXIT_REASON_VMCALL));
+	CHECK_EQUAL(
+		exit_run((struct guest_code)CODE_OF(saved_state_nop)), EXIT(EXIT_REASON_VMCALL));
 	CHECK_EQUAL(field_read(row->field), row->value);
 	return OK;
 }

@@ -1,12 +1,13 @@
-/* The TSC as the guest sees it: offset and multiplier (Intel SDM, "Time-Stamp Counter Offset and Multiplier", "Changes to
-   Instruction Behavior in VMX Non-Root Operation"). That RDTSC exits is conditional.c's. */
+/* The TSC as the guest sees it: offset and multiplier (Intel SDM, "Time-Stamp Counter Offset and
+   Multiplier", "Changes to Instruction Behavior in VMX Non-Root Operation"). That RDTSC exits is
+   conditional.c's. */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/exit.h"
 
 #define SECTION "SDM Time-Stamp Counter Offset and Multiplier"
-#define COVERS	"control:PROC_TSC_OFFSETTING field:TSC_OFFSET"
+#define COVERS  "control:PROC_TSC_OFFSETTING field:TSC_OFFSET"
 #define SCALING "control:PROC2_TSC_SCALING field:TSC_MULTIPLIER"
-#define ONE	(UINT64_C(1) << 48) /* the multiplier's binary point */
+#define ONE     (UINT64_C(1) << 48) /* the multiplier's binary point */
 
 GUEST64(tsc_rdtsc, "rdtsc");
 GUEST64(tsc_rdtscp, "rdtscp");
@@ -19,7 +20,9 @@ struct tsc_row {
 };
 
 #define ROW(name, offsetting, scaling, offset, multiplier)                                         \
-	{ { name, EXIT(EXIT_REASON_VMCALL) }, offsetting, scaling, offset, multiplier }
+	{                                                                                          \
+		{ name, EXIT(EXIT_REASON_VMCALL) }, offsetting, scaling, offset, multiplier        \
+	}
 
 static uint64_t scale(const struct tsc_row *row, uint64_t tsc)
 {
@@ -61,19 +64,20 @@ static const struct tsc_row offsets[] = {
 	ROW("not offset", false, false, UINT64_C(1) << 40, 0),
 };
 
-SWEEP(tsc, rdtsc, SECTION, "RDTSC returns the TSC plus the offset when \"use TSC offsetting\" is 1", offsets, .covers = COVERS)
+SWEEP(tsc, rdtsc, SECTION, "RDTSC returns the TSC plus the offset when \"use TSC offsetting\" is 1",
+	offsets, .covers = COVERS)
 {
 	return run_tsc(TEST_ROW(struct tsc_row), (struct guest_code)CODE_OF(tsc_rdtsc));
 }
 
-SWEEP(tsc, rdtscp, SECTION, "RDTSCP does the same", offsets, .needs = NEEDS(&need_PROC2_ENABLE_RDTSCP),
-	.covers = COVERS " control:PROC2_ENABLE_RDTSCP")
+SWEEP(tsc, rdtscp, SECTION, "RDTSCP does the same", offsets,
+	.needs = NEEDS(&need_PROC2_ENABLE_RDTSCP), .covers = COVERS " control:PROC2_ENABLE_RDTSCP")
 {
 	return run_tsc(TEST_ROW(struct tsc_row), (struct guest_code)CODE_OF(tsc_rdtscp));
 }
 
-SWEEP(tsc, rdmsr, SECTION, "RDMSR of IA32_TIME_STAMP_COUNTER does the same", offsets, .needs = NEEDS(&need_PROC_MSR_BITMAPS),
-	.covers = COVERS)
+SWEEP(tsc, rdmsr, SECTION, "RDMSR of IA32_TIME_STAMP_COUNTER does the same", offsets,
+	.needs = NEEDS(&need_PROC_MSR_BITMAPS), .covers = COVERS)
 {
 	return run_tsc(TEST_ROW(struct tsc_row), (struct guest_code)CODE_OF(tsc_rdmsr));
 }
@@ -89,26 +93,30 @@ static const struct tsc_row multipliers[] = {
 	ROW("offsetting 0", false, true, 12345, ONE / 2),
 };
 
-SWEEP(tsc, rdtsc_scaled, SECTION, "with \"use TSC scaling\" 1 the TSC is multiplied before the offset is added", multipliers,
+SWEEP(tsc, rdtsc_scaled, SECTION,
+	"with \"use TSC scaling\" 1 the TSC is multiplied before the offset is added", multipliers,
 	.needs = NEEDS(&need_PROC2_TSC_SCALING), .covers = COVERS " " SCALING)
 {
 	return run_tsc(TEST_ROW(struct tsc_row), (struct guest_code)CODE_OF(tsc_rdtsc));
 }
 
 SWEEP(tsc, rdtscp_scaled, SECTION, "RDTSCP does the same", multipliers,
-	.needs = NEEDS(&need_PROC2_TSC_SCALING, &need_PROC2_ENABLE_RDTSCP), .covers = COVERS " " SCALING)
+	.needs = NEEDS(&need_PROC2_TSC_SCALING, &need_PROC2_ENABLE_RDTSCP),
+	.covers = COVERS " " SCALING)
 {
 	return run_tsc(TEST_ROW(struct tsc_row), (struct guest_code)CODE_OF(tsc_rdtscp));
 }
 
 SWEEP(tsc, rdmsr_scaled, SECTION, "RDMSR of IA32_TIME_STAMP_COUNTER does the same", multipliers,
-	.needs = NEEDS(&need_PROC2_TSC_SCALING, &need_PROC_MSR_BITMAPS), .covers = COVERS " " SCALING)
+	.needs = NEEDS(&need_PROC2_TSC_SCALING, &need_PROC_MSR_BITMAPS),
+	.covers = COVERS " " SCALING)
 {
 	return run_tsc(TEST_ROW(struct tsc_row), (struct guest_code)CODE_OF(tsc_rdmsr));
 }
 
-TEST(tsc, tsc_aux, "SDM Changes to Instruction Behavior in VMX Non-Root Operation", "RDTSCP loads IA32_TSC_AUX into ECX",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_PROC2_ENABLE_RDTSCP), .covers = "control:PROC2_ENABLE_RDTSCP")
+TEST(tsc, tsc_aux, "SDM Changes to Instruction Behavior in VMX Non-Root Operation",
+	"RDTSCP loads IA32_TSC_AUX into ECX", EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDS(&need_PROC2_ENABLE_RDTSCP), .covers = "control:PROC2_ENABLE_RDTSCP")
 {
 	uint64_t saved = rdmsr((uint32_t)MSR_IA32_TSC_AUX);
 	outcome result;

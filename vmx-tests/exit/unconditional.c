@@ -1,6 +1,6 @@
-/* Instructions that cause VM exits whatever the controls say, and the faults that come before (Intel SDM,
-   "Instructions That Cause VM Exits Unconditionally", "Relative Priority of Faults and VM Exits").
-   Information about their operands is information.c's. */
+/* Instructions that cause VM exits whatever the controls say, and the faults that come before
+   (Intel SDM, "Instructions That Cause VM Exits Unconditionally", "Relative Priority of Faults and
+   VM Exits"). Information about their operands is information.c's. */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/exit.h"
 
@@ -32,7 +32,10 @@ static outcome run_case(const struct exit_case *row)
 }
 
 #define CASE(mnemonic, name, reason, mode, length)                                                 \
-	{ { name, EXIT(EXIT_REASON_##reason) }, CODE_OF(unconditional_##mnemonic), mode, length, 0 }
+	{                                                                                          \
+		{ name, EXIT(EXIT_REASON_##reason) }, CODE_OF(unconditional_##mnemonic), mode,     \
+			length, 0                                                                  \
+	}
 
 static const struct exit_case always[] = {
 	CASE(cpuid, "CPUID", CPUID, GUEST_64BIT, 2),
@@ -65,9 +68,10 @@ static const struct exit_case vmx_always[] = {
 	CASE(vmxon, "VMXON", VMXON, GUEST_64BIT, 4),
 };
 
-SWEEP(unconditional, vmx_instructions, SECTION,
-	"VMX instructions exit in VMX non-root operation", vmx_always,
-	.covers = "exit:VMCALL exit:VMCLEAR exit:VMLAUNCH exit:VMPTRLD exit:VMPTRST exit:VMREAD exit:VMRESUME "
+SWEEP(unconditional, vmx_instructions, SECTION, "VMX instructions exit in VMX non-root operation",
+	vmx_always,
+	.covers = "exit:VMCALL exit:VMCLEAR exit:VMLAUNCH exit:VMPTRLD exit:VMPTRST exit:VMREAD "
+		  "exit:VMRESUME "
 		  "exit:VMWRITE exit:VMXOFF exit:VMXON")
 {
 	return run_case(TEST_ROW(struct exit_case));
@@ -89,14 +93,17 @@ static const struct exit_case vmx_user[] = {
 
 SWEEP(unconditional, vmx_instructions_user, "SDM VMX Instruction Reference",
 	"VMX instructions exit at CPL 3 too: the VM exit comes before the check of CPL", vmx_user,
-	.covers = "exit:VMCALL exit:VMCLEAR exit:VMLAUNCH exit:VMPTRLD exit:VMPTRST exit:VMREAD exit:VMRESUME "
+	.covers = "exit:VMCALL exit:VMCLEAR exit:VMLAUNCH exit:VMPTRLD exit:VMPTRST exit:VMREAD "
+		  "exit:VMRESUME "
 		  "exit:VMWRITE exit:VMXOFF exit:VMXON")
 {
 	return run_case(TEST_ROW(struct exit_case));
 }
 
 #define UD_CASE(mnemonic, name, mode)                                                              \
-	{ { name, FAULT(UD) }, CODE_OF(unconditional_##mnemonic), mode, 0, 0 }
+	{                                                                                          \
+		{ name, FAULT(UD) }, CODE_OF(unconditional_##mnemonic), mode, 0, 0                 \
+	}
 #define UD_CASES(mnemonic, name)                                                                   \
 	UD_CASE(mnemonic, name ", compatibility mode", GUEST_COMPATIBILITY),                       \
 		UD_CASE(mnemonic, name ", virtual-8086 mode", GUEST_VIRTUAL_8086)
@@ -154,14 +161,14 @@ static const struct exit_case unpaged[] = {
 };
 
 SWEEP(unconditional, unpaged, "SDM VMX Instruction Reference",
-	"without paging they exit; in real mode only CPUID and VMCALL do, the others are #UD", unpaged,
-	.needs = NEEDS(&need_unrestricted))
+	"without paging they exit; in real mode only CPUID and VMCALL do, the others are #UD",
+	unpaged, .needs = NEEDS(&need_unrestricted))
 {
 	return run_case(TEST_ROW(struct exit_case));
 }
 
-TEST(unconditional, invept, "SDM INVEPT", "INVEPT exits where the CPU has it", EXIT(EXIT_REASON_INVEPT),
-	.needs = NEEDS(&need_ept), .covers = "exit:INVEPT")
+TEST(unconditional, invept, "SDM INVEPT", "INVEPT exits where the CPU has it",
+	EXIT(EXIT_REASON_INVEPT), .needs = NEEDS(&need_ept), .covers = "exit:INVEPT")
 {
 	return run_case(&(struct exit_case)CASE(invept, "", INVEPT, GUEST_64BIT, 5));
 }
@@ -172,8 +179,8 @@ TEST(unconditional, invept_user, "SDM INVEPT", "at CPL 3 too", EXIT(EXIT_REASON_
 	return run_case(&(struct exit_case)CASE(invept, "", INVEPT, GUEST_64BIT_USER, 5));
 }
 
-TEST(unconditional, invvpid, "SDM INVVPID", "INVVPID exits where the CPU has it", EXIT(EXIT_REASON_INVVPID),
-	.needs = NEEDS(&need_vpid), .covers = "exit:INVVPID")
+TEST(unconditional, invvpid, "SDM INVVPID", "INVVPID exits where the CPU has it",
+	EXIT(EXIT_REASON_INVVPID), .needs = NEEDS(&need_vpid), .covers = "exit:INVVPID")
 {
 	return run_case(&(struct exit_case)CASE(invvpid, "", INVVPID, GUEST_64BIT, 5));
 }
@@ -194,8 +201,8 @@ TEST(unconditional, xsetbv, SECTION, "XSETBV exits, its operands unseen", EXIT(E
 }
 
 TEST(unconditional, xsetbv_osxsave_clear, "SDM Relative Priority of Faults and VM Exits",
-	"with CR4.OSXSAVE = 0 XSETBV is #UD before it exits", FAULT(UD), .needs = NEEDS(&need_xsave),
-	.covers = "exit:XSETBV")
+	"with CR4.OSXSAVE = 0 XSETBV is #UD before it exits", FAULT(UD),
+	.needs = NEEDS(&need_xsave), .covers = "exit:XSETBV")
 {
 	field_clear(VMCS_GUEST_CR4, CR4_OSXSAVE);
 	return exit_run((struct guest_code)CODE_OF(unconditional_xsetbv));
@@ -222,16 +229,17 @@ TEST(unconditional, getsec_smxe_clear, "SDM Relative Priority of Faults and VM E
 	return exit_run((struct guest_code)CODE_OF(unconditional_getsec));
 }
 
-TEST(unconditional, getsec, SECTION, "GETSEC exits", EXIT(EXIT_REASON_GETSEC), .needs = NEEDS(&need_smx),
-	.covers = "exit:GETSEC insn:GETSEC")
+TEST(unconditional, getsec, SECTION, "GETSEC exits", EXIT(EXIT_REASON_GETSEC),
+	.needs = NEEDS(&need_smx), .covers = "exit:GETSEC insn:GETSEC")
 {
 	guest_reset();
 	field_set(VMCS_GUEST_CR4, CR4_SMXE);
 	return exit_run_case(&(struct exit_case)CASE(getsec, "", GETSEC, GUEST_64BIT, 2));
 }
 
-TEST(unconditional, rsm, "SDM RSM", "outside SMM RSM is #UD, in VMX non-root operation as elsewhere",
-	FAULT(UD), .covers = "exit:RSM insn:RSM")
+TEST(unconditional, rsm, "SDM RSM",
+	"outside SMM RSM is #UD, in VMX non-root operation as elsewhere", FAULT(UD),
+	.covers = "exit:RSM insn:RSM")
 {
 	return exit_run((struct guest_code)CODE_OF(unconditional_rsm));
 }

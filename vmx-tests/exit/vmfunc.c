@@ -1,10 +1,12 @@
-/* VMFUNC: when it is #UD and when it exits (Intel SDM, "VM Functions"). What EPTP switching does is ept/'s. */
+/* VMFUNC: when it is #UD and when it exits (Intel SDM, "VM Functions"). What EPTP switching does is
+ * ept/'s. */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/exit.h"
 
 #define SECTION "SDM Enabling VM Functions; General Operation of the VMFUNC Instruction"
-#define COVERS	"control:PROC2_ENABLE_VM_FUNCTIONS field:VM_FUNCTION_CONTROLS exit:VMFUNC insn:VMFUNC"
-#define NEEDED	NEEDS(&need_PROC2_ENABLE_VM_FUNCTIONS)
+#define COVERS                                                                                     \
+	"control:PROC2_ENABLE_VM_FUNCTIONS field:VM_FUNCTION_CONTROLS exit:VMFUNC insn:VMFUNC"
+#define NEEDED NEEDS(&need_PROC2_ENABLE_VM_FUNCTIONS)
 
 GUEST64(vmfunc_vmfunc, "vmfunc");
 
@@ -24,7 +26,10 @@ static outcome run_vmfunc(const struct vmfunc_row *row, bool enabled)
 	return exit_run_case(&as_case);
 }
 
-#define ROW(name, mode, rax) { { name, EXIT(EXIT_REASON_VMFUNC) }, mode, rax }
+#define ROW(name, mode, rax)                                                                       \
+	{                                                                                          \
+		{ name, EXIT(EXIT_REASON_VMFUNC) }, mode, rax                                      \
+	}
 static const struct vmfunc_row exits[] = {
 	ROW("0, its control 0", GUEST_64BIT, 0),
 	ROW("1", GUEST_64BIT, 1),
@@ -36,8 +41,9 @@ static const struct vmfunc_row exits[] = {
 	ROW("0 in virtual-8086 mode", GUEST_VIRTUAL_8086, 0),
 };
 
-SWEEP(vmfunc, exits, SECTION, "a function from 0 to 63 whose control is 0 exits, at every CPL and in every mode", exits, .needs = NEEDED,
-	.covers = COVERS)
+SWEEP(vmfunc, exits, SECTION,
+	"a function from 0 to 63 whose control is 0 exits, at every CPL and in every mode", exits,
+	.needs = NEEDED, .covers = COVERS)
 {
 	return run_vmfunc(TEST_ROW(struct vmfunc_row), true);
 }
@@ -48,8 +54,8 @@ static const struct vmfunc_row above[] = {
 	{ { "-1", FAULT(UD) }, GUEST_64BIT, UINT64_MAX },
 };
 
-SWEEP(vmfunc, above_63, SECTION, "a function above 63 is #UD, although VM functions are enabled", above, .needs = NEEDED,
-	.covers = COVERS)
+SWEEP(vmfunc, above_63, SECTION, "a function above 63 is #UD, although VM functions are enabled",
+	above, .needs = NEEDED, .covers = COVERS)
 {
 	return run_vmfunc(TEST_ROW(struct vmfunc_row), true);
 }
@@ -60,7 +66,8 @@ static const struct vmfunc_row disabled[] = {
 	{ { "function 64", FAULT(UD) }, GUEST_64BIT, 64 },
 };
 
-SWEEP(vmfunc, disabled, SECTION, "VMFUNC is #UD when \"enable VM functions\" is 0", disabled, .covers = COVERS)
+SWEEP(vmfunc, disabled, SECTION, "VMFUNC is #UD when \"enable VM functions\" is 0", disabled,
+	.covers = COVERS)
 {
 	return run_vmfunc(TEST_ROW(struct vmfunc_row), false);
 }

@@ -1,11 +1,12 @@
-/* Interrupt-window exiting: where the window opens, and what comes first (Intel SDM, "Other Causes of VM Exits",
-   "Interrupt-Window Exiting and Virtual-Interrupt Delivery"). NMI windows are nmi.c's. */
+/* Interrupt-window exiting: where the window opens, and what comes first (Intel SDM, "Other Causes
+   of VM Exits", "Interrupt-Window Exiting and Virtual-Interrupt Delivery"). NMI windows are
+   nmi.c's. */
 #define TEST_FOLDER "exit/"
 #include "vmx-tests/exit/interrupt.h"
 
 #define OTHER_CAUSES "SDM Other Causes of VM Exits"
-#define ENTRY	     "SDM Interrupt-Window Exiting and Virtual-Interrupt Delivery"
-#define COVERS	     "control:PROC_INTERRUPT_WINDOW_EXITING exit:INTERRUPT_WINDOW"
+#define ENTRY        "SDM Interrupt-Window Exiting and Virtual-Interrupt Delivery"
+#define COVERS       "control:PROC_INTERRUPT_WINDOW_EXITING exit:INTERRUPT_WINDOW"
 #define NO_WINDOW    UINT32_MAX
 
 GUEST64(window_nop, "nop; nop");
@@ -25,7 +26,10 @@ struct window_row {
 };
 
 #define ROW(name, code, rflags, offset, ...)                                                       \
-	{ .row = { name, EXIT(EXIT_REASON_INTERRUPT_WINDOW) }, CODE_OF(window_##code), rflags, offset, ##__VA_ARGS__ }
+	{                                                                                          \
+		.row = { name, EXIT(EXIT_REASON_INTERRUPT_WINDOW) }, CODE_OF(window_##code),       \
+		rflags, offset, ##__VA_ARGS__                                                      \
+	}
 
 static outcome run_window(const struct window_row *row, bool on)
 {
@@ -50,8 +54,9 @@ static const struct window_row opens[] = {
 };
 
 SWEEP(window, opens, OTHER_CAUSES,
-	"it exits at the start of the first instruction with RFLAGS.IF = 1 and no blocking by STI or MOV SS", opens,
-	.covers = COVERS)
+	"it exits at the start of the first instruction with RFLAGS.IF = 1 and no blocking by STI "
+	"or MOV SS",
+	opens, .covers = COVERS)
 {
 	const struct window_row *row = TEST_ROW(struct window_row);
 	outcome result;
@@ -62,8 +67,9 @@ SWEEP(window, opens, OTHER_CAUSES,
 	return result;
 }
 
-SWEEP(window, information, "SDM Basic VM-Exit Information", "no qualification, no event; blocking by STI and MOV SS is saved as 0",
-	opens, .covers = COVERS " field:EXIT_QUALIFICATION field:GUEST_INTERRUPTIBILITY_STATE")
+SWEEP(window, information, "SDM Basic VM-Exit Information",
+	"no qualification, no event; blocking by STI and MOV SS is saved as 0", opens,
+	.covers = COVERS " field:EXIT_QUALIFICATION field:GUEST_INTERRUPTIBILITY_STATE")
 {
 	outcome result;
 
@@ -81,35 +87,42 @@ static const struct window_row closed[] = {
 	{ .row = { "STI, CLI", EXIT(EXIT_REASON_VMCALL) }, CODE_OF(window_sti_cli), 0, NO_WINDOW },
 };
 
-SWEEP(window, closed, OTHER_CAUSES, "it does not exit while RFLAGS.IF = 0, nor between STI and CLI", closed, .covers = COVERS)
+SWEEP(window, closed, OTHER_CAUSES, "it does not exit while RFLAGS.IF = 0, nor between STI and CLI",
+	closed, .covers = COVERS)
 {
 	guest_reset();
 	return run_window(TEST_ROW(struct window_row), true);
 }
 
-TEST(window, off, OTHER_CAUSES, "with its control 0 an open window does not exit", EXIT(EXIT_REASON_VMCALL), .covers = COVERS)
+TEST(window, off, OTHER_CAUSES, "with its control 0 an open window does not exit",
+	EXIT(EXIT_REASON_VMCALL), .covers = COVERS)
 {
 	return run_window(&opens[0], false);
 }
 
-TEST(window, mov_ss, "SDM Other Causes of VM Exits", "a MOV to SS in the guest closes the window for one instruction",
+TEST(window, mov_ss, "SDM Other Causes of VM Exits",
+	"a MOV to SS in the guest closes the window for one instruction",
 	EXIT(EXIT_REASON_INTERRUPT_WINDOW), .covers = COVERS)
 {
 	outcome result;
 
-	/* From the window at the entry on, single steps by the window itself would not pass: start blocked. */
-	result = run_window(&(struct window_row){ .code = CODE_OF(window_mov_ss), .rflags = RFLAGS_IF,
+	/* From the window at the entry on, single steps by the window itself would not pass: start
+	 * blocked. */
+	result = run_window(&(struct window_row){ .code = CODE_OF(window_mov_ss),
+				    .rflags = RFLAGS_IF,
 				    .interruptibility = INTERRUPTIBILITY_MOV_SS },
 		true);
 	CHECK_EQUAL(field_read(VMCS_GUEST_RIP), vmx_address(window_mov_ss) + 2);
 	exit_control(CONTROL_WORD_PROC, PROC_INTERRUPT_WINDOW_EXITING, true);
 	field_write(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_STI);
-	result = guest_run(NULL); /* executes the MOV to SS; the next instruction is not interrupted */
+	result = guest_run(
+		NULL); /* executes the MOV to SS; the next instruction is not interrupted */
 	CHECK_EQUAL(field_read(VMCS_GUEST_RIP), vmx_address(window_mov_ss) + 5);
 	return result;
 }
 
-TEST(window, before_interrupt, OTHER_CAUSES, "an open window comes before an external interrupt that is pending",
+TEST(window, before_interrupt, OTHER_CAUSES,
+	"an open window comes before an external interrupt that is pending",
 	EXIT(EXIT_REASON_INTERRUPT_WINDOW), .covers = COVERS " exit:EXTERNAL_INTERRUPT")
 {
 	outcome result;
@@ -121,7 +134,8 @@ TEST(window, before_interrupt, OTHER_CAUSES, "an open window comes before an ext
 	return result;
 }
 
-TEST(window, before_delivery, OTHER_CAUSES, "an open window comes before the delivery of a pending external interrupt",
+TEST(window, before_delivery, OTHER_CAUSES,
+	"an open window comes before the delivery of a pending external interrupt",
 	EXIT(EXIT_REASON_INTERRUPT_WINDOW), .covers = COVERS)
 {
 	outcome result;
@@ -133,7 +147,8 @@ TEST(window, before_delivery, OTHER_CAUSES, "an open window comes before the del
 	return result;
 }
 
-TEST(window, after_injection, ENTRY, "an event that VM entry injects comes before the window: its handler has IF = 0",
+TEST(window, after_injection, ENTRY,
+	"an event that VM entry injects comes before the window: its handler has IF = 0",
 	EXIT(EXIT_REASON_VMCALL), .covers = COVERS " field:ENTRY_INTERRUPTION_INFORMATION")
 {
 	outcome result;
@@ -150,8 +165,9 @@ static const struct window_row halted[] = {
 	ROW("STI, HLT", hlt, 0, 2),
 };
 
-SWEEP(window, halted, OTHER_CAUSES, "the window wakes a CPU from HLT as an interrupt would; HLT is what the exit saves",
-	halted, .covers = COVERS " field:GUEST_ACTIVITY_STATE")
+SWEEP(window, halted, OTHER_CAUSES,
+	"the window wakes a CPU from HLT as an interrupt would; HLT is what the exit saves", halted,
+	.covers = COVERS " field:GUEST_ACTIVITY_STATE")
 {
 	const struct window_row *row = TEST_ROW(struct window_row);
 	outcome result;

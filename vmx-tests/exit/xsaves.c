@@ -1,18 +1,19 @@
-/* XSAVES and XRSTORS: #UD, the XSS-exiting bitmap, instruction information (Intel SDM, "XSS-Exiting Bitmap", "Changes to
-   Instruction Behavior in VMX Non-Root Operation"). */
+/* XSAVES and XRSTORS: #UD, the XSS-exiting bitmap, instruction information (Intel SDM, "XSS-Exiting
+   Bitmap", "Changes to Instruction Behavior in VMX Non-Root Operation"). */
 #define TEST_FOLDER "exit/"
 #include "spec/cpuid.h"
 #include "vmx-tests/exit/operand.h"
 
 #define SECTION "SDM Instructions That Cause VM Exits Conditionally"
-#define COVERS	"control:PROC2_ENABLE_XSAVES field:XSS_EXITING_BITMAP exit:XSAVES exit:XRSTORS"
-#define NEEDED	NEEDS(&need_PROC2_ENABLE_XSAVES)
+#define COVERS  "control:PROC2_ENABLE_XSAVES field:XSS_EXITING_BITMAP exit:XSAVES exit:XRSTORS"
+#define NEEDED  NEEDS(&need_PROC2_ENABLE_XSAVES)
 
 /* XRSTORS restores what XSAVES saved; both are given EDX:EAX. */
 GUEST64(xsaves_xsaves, "xsaves (%rdi)");
 GUEST64(xsaves_both, "xsaves (%rdi); xrstors (%rdi)");
 
-static outcome run_xsaves(struct guest_code code, enum guest_mode mode, bool enabled, uint64_t bitmap, uint64_t mask)
+static outcome run_xsaves(
+	struct guest_code code, enum guest_mode mode, bool enabled, uint64_t bitmap, uint64_t mask)
 {
 	exit_control(CONTROL_WORD_PROC2, PROC2_ENABLE_XSAVES, enabled);
 	if (field_exists(VMCS_XSS_EXITING_BITMAP))
@@ -29,7 +30,8 @@ static outcome run_xsaves(struct guest_code code, enum guest_mode mode, bool ena
 #define BOTH   (struct guest_code) CODE_OF(xsaves_both)
 
 TEST(xsaves, disabled, "SDM Changes to Instruction Behavior in VMX Non-Root Operation",
-	"XSAVES is #UD when \"enable XSAVES/XRSTORS\" is 0", FAULT(UD), .needs = NEEDS(&need_xsave), .covers = COVERS)
+	"XSAVES is #UD when \"enable XSAVES/XRSTORS\" is 0", FAULT(UD), .needs = NEEDS(&need_xsave),
+	.covers = COVERS)
 {
 	return run_xsaves(XSAVES, GUEST_64BIT, false, UINT64_MAX, 1);
 }
@@ -37,18 +39,21 @@ TEST(xsaves, disabled, "SDM Changes to Instruction Behavior in VMX Non-Root Oper
 GUEST64(xsaves_xrstors, "xrstors (%rdi)");
 
 TEST(xsaves, xrstors_disabled, "SDM Changes to Instruction Behavior in VMX Non-Root Operation",
-	"XRSTORS is #UD when \"enable XSAVES/XRSTORS\" is 0", FAULT(UD), .needs = NEEDS(&need_xsave), .covers = COVERS)
+	"XRSTORS is #UD when \"enable XSAVES/XRSTORS\" is 0", FAULT(UD),
+	.needs = NEEDS(&need_xsave), .covers = COVERS)
 {
-	return run_xsaves((struct guest_code)CODE_OF(xsaves_xrstors), GUEST_64BIT, false, UINT64_MAX, 1);
+	return run_xsaves(
+		(struct guest_code)CODE_OF(xsaves_xrstors), GUEST_64BIT, false, UINT64_MAX, 1);
 }
 
-TEST(xsaves, enabled, SECTION, "both run when the bitmap is 0", EXIT(EXIT_REASON_VMCALL), .needs = NEEDED, .covers = COVERS)
+TEST(xsaves, enabled, SECTION, "both run when the bitmap is 0", EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDED, .covers = COVERS)
 {
 	return run_xsaves(BOTH, GUEST_64BIT, true, 0, 1);
 }
 
-TEST(xsaves, no_supervisor_state, SECTION, "bits that are not in IA32_XSS do not exit", EXIT(EXIT_REASON_VMCALL),
-	.needs = NEEDED, .covers = COVERS)
+TEST(xsaves, no_supervisor_state, SECTION, "bits that are not in IA32_XSS do not exit",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDED, .covers = COVERS)
 {
 	uint64_t saved = rdmsr(MSR_IA32_XSS);
 	outcome result;
@@ -59,8 +64,8 @@ TEST(xsaves, no_supervisor_state, SECTION, "bits that are not in IA32_XSS do not
 	return result;
 }
 
-TEST(xsaves, user, "SDM Relative Priority of Faults and VM Exits", "at CPL 3 XSAVES is #GP", FAULT(GP), .needs = NEEDED,
-	.covers = COVERS)
+TEST(xsaves, user, "SDM Relative Priority of Faults and VM Exits", "at CPL 3 XSAVES is #GP",
+	FAULT(GP), .needs = NEEDED, .covers = COVERS)
 {
 	return run_xsaves(XSAVES, GUEST_64BIT_USER, true, UINT64_MAX, UINT64_MAX);
 }
@@ -86,19 +91,22 @@ static const struct xss_row xss[] = {
 	{ { "not in the bitmap", RUNS }, CODE_OF(xsaves_xsaves), false, true, true },
 	{ { "not in EDX:EAX", RUNS }, CODE_OF(xsaves_xsaves), true, false, true },
 	{ { "not in IA32_XSS", RUNS }, CODE_OF(xsaves_xsaves), true, true, false },
-	{ { "XRSTORS, in all three", EXIT(EXIT_REASON_XRSTORS) }, CODE_OF(xsaves_xrstors), true, true, true },
+	{ { "XRSTORS, in all three", EXIT(EXIT_REASON_XRSTORS) }, CODE_OF(xsaves_xrstors), true,
+		true, true },
 };
 
-SWEEP(xsaves, xss, SECTION, "they exit when a bit is in the bitmap, in EDX:EAX and in IA32_XSS", xss,
-	.needs = NEEDS(&need_PROC2_ENABLE_XSAVES, &need_xss), .covers = COVERS)
+SWEEP(xsaves, xss, SECTION, "they exit when a bit is in the bitmap, in EDX:EAX and in IA32_XSS",
+	xss, .needs = NEEDS(&need_PROC2_ENABLE_XSAVES, &need_xss), .covers = COVERS)
 {
 	const struct xss_row *row = TEST_ROW(struct xss_row);
-	uint64_t saved = rdmsr(MSR_IA32_XSS), components = supervisor_components(), bit = components & -components;
+	uint64_t saved = rdmsr(MSR_IA32_XSS), components = supervisor_components(),
+		 bit = components & -components;
 	outcome result;
 
 	guest_reset();
 	wrmsr(MSR_IA32_XSS, row->in_xss ? bit : 0);
-	result = run_xsaves(row->code, GUEST_64BIT, true, row->in_bitmap ? bit : ~bit, row->in_mask ? bit | 1 : 1);
+	result = run_xsaves(row->code, GUEST_64BIT, true, row->in_bitmap ? bit : ~bit,
+		row->in_mask ? bit | 1 : 1);
 	wrmsr(MSR_IA32_XSS, saved);
 	return result;
 }

@@ -1,5 +1,6 @@
-/* A20M and VMX (Intel SDM, "VMXON", "VMXOFF", "Restrictions on VMX Operation"). With address bit 20 masked nothing
-   of this image can be reached, since it starts at 1 MiB: a copy of a few bytes runs in a block of 2 MiB. */
+/* A20M and VMX (Intel SDM, "VMXON", "VMXOFF", "Restrictions on VMX Operation"). With address bit 20
+   masked nothing of this image can be reached, since it starts at 1 MiB: a copy of a few bytes runs
+   in a block of 2 MiB. */
 #define TEST_FOLDER "insn/"
 #include "vmx-tests/insn/a20.h"
 
@@ -10,15 +11,15 @@
 #include "runtime/string.h"
 #include "vmx-tests/guest.h"
 
-#define SAMPLE	   0x8000 /* offsets in the block, as in a20_switch.S */
+#define SAMPLE     0x8000 /* offsets in the block, as in a20_switch.S */
 #define SAMPLE_ODD 0x108000
-#define REGION	   0x8010
+#define REGION     0x8010
 #define CODE_COPY  0x4000
-#define IDT	   0x5000
-#define GDT	   0x6000
-#define EVEN	   UINT64_C(0x1111111111111111)
-#define ODD	   UINT64_C(0x2222222222222222)
-#define GATE	   UINT64_C(0x8e00) /* present, interrupt gate */
+#define IDT        0x5000
+#define GDT        0x6000
+#define EVEN       UINT64_C(0x1111111111111111)
+#define ODD        UINT64_C(0x2222222222222222)
+#define GATE       UINT64_C(0x8e00) /* present, interrupt gate */
 
 void a20_switch(uint8_t *block, uint64_t step, uint64_t *result);
 extern const uint8_t a20_start[], a20_fault[], a20_end[];
@@ -66,7 +67,7 @@ static void fill_block(uint8_t *block, uint64_t region)
 	for (i = 0; i < 32; i++) {
 		entry = vmx_address(block) + CODE_COPY + (uint64_t)(a20_fault - a20_start) + 32 * i;
 		idt[2 * i] = (entry & BITS(15, 0)) | SELECTOR_CODE64 << 16 | GATE << 32 |
-			(entry & BITS(31, 16)) << 32;
+			     (entry & BITS(31, 16)) << 32;
 		idt[2 * i + 1] = entry >> 32;
 	}
 	memcpy(block + REGION, &region, sizeof(region));
@@ -123,7 +124,8 @@ TEST(a20, vmxon, "SDM VMXON", "VMXON in A20M mode makes #GP(0)", FAULT(GP), .cov
 	return run.result;
 }
 
-TEST(a20, blocked_in_root, "SDM VMXON", "VMXON blocks A20M: asserted in VMX operation it masks nothing", OK, .covers = "insn:VMXON",
+TEST(a20, blocked_in_root, "SDM VMXON",
+	"VMXON blocks A20M: asserted in VMX operation it masks nothing", OK, .covers = "insn:VMXON",
 	.needs = NEEDS(&need_a20m))
 {
 	struct a20_result run = a20_run(A20_NOTHING, 0);
@@ -133,7 +135,8 @@ TEST(a20, blocked_in_root, "SDM VMXON", "VMXON blocks A20M: asserted in VMX oper
 	return run.result;
 }
 
-TEST(a20, vmxoff_unblocks, "SDM VMXOFF", "VMXOFF unblocks A20M: what was asserted in VMX operation masks from then on", OK,
+TEST(a20, vmxoff_unblocks, "SDM VMXOFF",
+	"VMXOFF unblocks A20M: what was asserted in VMX operation masks from then on", OK,
 	.covers = "insn:VMXOFF", .needs = NEEDS(&need_a20m))
 {
 	struct a20_result run = a20_run(A20_VMXOFF, 0);

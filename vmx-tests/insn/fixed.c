@@ -1,5 +1,6 @@
-/* What is fixed in VMX operation (Intel SDM, "Restrictions on VMX Operation" and the appendices "VMX-Fixed
-   Bits in CR0" and "VMX-Fixed Bits in CR4"). That the two MSRs agree with each other is caps/'s. */
+/* What is fixed in VMX operation (Intel SDM, "Restrictions on VMX Operation" and the appendices
+   "VMX-Fixed Bits in CR0" and "VMX-Fixed Bits in CR4"). That the two MSRs agree with each other is
+   caps/'s. */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "runtime/segments.h"
@@ -26,14 +27,15 @@ struct bits_row {
 };
 
 /* Clearing any of them is a fault of its own while paging is on, but for NE. */
-TEST(fixed, cr0_ne, "SDM Restrictions on VMX Operation", "clearing CR0.NE in root operation: #GP(0)", FAULT(GP),
-	.covers = "msr:IA32_VMX_CR0_FIXED0")
+TEST(fixed, cr0_ne, "SDM Restrictions on VMX Operation",
+	"clearing CR0.NE in root operation: #GP(0)", FAULT(GP), .covers = "msr:IA32_VMX_CR0_FIXED0")
 {
 	return set_cr0(read_cr0() & ~CR0_NE);
 }
 
 TEST(fixed, cr0_pe_pg, "SDM Restrictions on VMX Operation",
-	"clearing CR0.PE and CR0.PG in root operation: #GP(0)", FAULT(GP), .covers = "msr:IA32_VMX_CR0_FIXED0")
+	"clearing CR0.PE and CR0.PG in root operation: #GP(0)", FAULT(GP),
+	.covers = "msr:IA32_VMX_CR0_FIXED0")
 {
 	return set_cr0(read_cr0() & ~(CR0_PE | CR0_PG));
 }
@@ -50,8 +52,8 @@ static bool run_guest(bool unrestricted)
 	return guest_run(nothing) == EXIT(EXIT_REASON_VMCALL);
 }
 
-/* In compatibility mode, where leaving IA-32e mode would else be allowed. Should it be done, the next instruction
-   goes back. */
+/* In compatibility mode, where leaving IA-32e mode would else be allowed. Should it be done, the
+   next instruction goes back. */
 static outcome clear_pg(void)
 {
 	static const uint8_t code[] = { 0x0f, 0x22, 0xc0 /* mov %eax, %cr0 */, 0x0f, 0x22,
@@ -73,8 +75,10 @@ TEST(fixed, cr0_pg, "SDM Restrictions on VMX Operation",
 }
 
 TEST(fixed, cr0_pg_after_unrestricted, "SDM Unrestricted Guests",
-	"an unrestricted guest frees CR0.PG for non-root operation only: #GP(0) in root operation after its exit", FAULT(GP),
-	.covers = "msr:IA32_VMX_CR0_FIXED0 control:PROC2_UNRESTRICTED_GUEST", .needs = NEEDS(&need_unrestricted))
+	"an unrestricted guest frees CR0.PG for non-root operation only: #GP(0) in root operation "
+	"after its exit",
+	FAULT(GP), .covers = "msr:IA32_VMX_CR0_FIXED0 control:PROC2_UNRESTRICTED_GUEST",
+	.needs = NEEDS(&need_unrestricted))
 {
 	if (!run_guest(true))
 		return test_error(__LINE__, "the guest did not run");
@@ -98,8 +102,8 @@ TEST(fixed, cr0_pg_outside, "SDM Restrictions on VMX Operation",
 	return result;
 }
 
-TEST(fixed, cr0_ne_outside, "SDM Restrictions on VMX Operation", "outside VMX operation CR0.NE may be cleared",
-	OK, .covers = "msr:IA32_VMX_CR0_FIXED0")
+TEST(fixed, cr0_ne_outside, "SDM Restrictions on VMX Operation",
+	"outside VMX operation CR0.NE may be cleared", OK, .covers = "msr:IA32_VMX_CR0_FIXED0")
 {
 	uint64_t cr0 = read_cr0(), seen;
 
@@ -141,14 +145,15 @@ SWEEP(fixed, cr0_flexible, "SDM VMX-Fixed Bits in CR0",
 	return OK;
 }
 
-TEST(fixed, cr4_vmxe, "SDM Restrictions on VMX Operation", "clearing CR4.VMXE in VMX operation: #GP(0)", FAULT(GP),
+TEST(fixed, cr4_vmxe, "SDM Restrictions on VMX Operation",
+	"clearing CR4.VMXE in VMX operation: #GP(0)", FAULT(GP),
 	.covers = "msr:IA32_VMX_CR4_FIXED0")
 {
 	return set_cr4(read_cr4() & ~CR4_VMXE);
 }
 
-TEST(fixed, cr4_vmxe_kept, "SDM Restrictions on VMX Operation", "the attempt leaves CR4 as it was", OK,
-	.covers = "msr:IA32_VMX_CR4_FIXED0")
+TEST(fixed, cr4_vmxe_kept, "SDM Restrictions on VMX Operation", "the attempt leaves CR4 as it was",
+	OK, .covers = "msr:IA32_VMX_CR4_FIXED0")
 {
 	static const uint8_t code[] = { 0x0f, 0x22, 0xe0 }; /* mov %rax, %cr4 */
 	struct host_registers state = { .rflags = RFLAGS_FIXED };
@@ -161,9 +166,10 @@ TEST(fixed, cr4_vmxe_kept, "SDM Restrictions on VMX Operation", "the attempt lea
 	return OK;
 }
 
-/* Every bit of CR4, by number: one that FIXED1 says is 0 may not be set, one that FIXED0 says is 1 may not be
-   cleared. Those that FIXED1 leaves free are cr4_flexible's. */
-TEST(fixed, cr4_all, "SDM VMX-Fixed Bits in CR4", "a bit fixed to 0 or to 1 may not be changed in VMX operation", OK,
+/* Every bit of CR4, by number: one that FIXED1 says is 0 may not be set, one that FIXED0 says is 1
+   may not be cleared. Those that FIXED1 leaves free are cr4_flexible's. */
+TEST(fixed, cr4_all, "SDM VMX-Fixed Bits in CR4",
+	"a bit fixed to 0 or to 1 may not be changed in VMX operation", OK,
 	.covers = "msr:IA32_VMX_CR4_FIXED0 msr:IA32_VMX_CR4_FIXED1")
 {
 	static const uint8_t code[] = { 0x0f, 0x22, 0xe0 }; /* mov %rax, %cr4 */
@@ -177,7 +183,8 @@ TEST(fixed, cr4_all, "SDM VMX-Fixed Bits in CR4", "a bit fixed to 0 or to 1 may 
 		if ((fixed1 & ~fixed0) & BIT(bit))
 			continue;
 		state.gpr[RAX] = fixed0 & BIT(bit) ? cr4 & ~BIT(bit) : cr4 | BIT(bit);
-		if (test_observe(host_execute(HOST_64BIT, code, sizeof(code), &state, NULL)) != FAULT(GP)) {
+		if (test_observe(host_execute(HOST_64BIT, code, sizeof(code), &state, NULL)) !=
+			FAULT(GP)) {
 			write_cr4(cr4);
 			return test_mismatch(__LINE__, "bit %u could be changed", bit);
 		}
@@ -222,8 +229,9 @@ SWEEP(fixed, cr4_flexible, "SDM VMX-Fixed Bits in CR4",
 
 /* ---- VMXON with registers that VMX operation does not allow ---- */
 
-TEST(fixed, vmxon_ne_clear, "SDM VMXON", "VMXON with CR0.NE = 0, which VMX operation does not allow: #GP(0)",
-	FAULT(GP), .covers = "insn:VMXON msr:IA32_VMX_CR0_FIXED0")
+TEST(fixed, vmxon_ne_clear, "SDM VMXON",
+	"VMXON with CR0.NE = 0, which VMX operation does not allow: #GP(0)", FAULT(GP),
+	.covers = "insn:VMXON msr:IA32_VMX_CR0_FIXED0")
 {
 	uint64_t cr0 = read_cr0();
 	outcome result;
@@ -235,8 +243,8 @@ TEST(fixed, vmxon_ne_clear, "SDM VMXON", "VMXON with CR0.NE = 0, which VMX opera
 	return result;
 }
 
-TEST(fixed, vmxon_ne_clear_bad_operand, "SDM VMXON", "the check of CR0 comes before the operand", FAULT(GP),
-	.covers = "insn:VMXON")
+TEST(fixed, vmxon_ne_clear_bad_operand, "SDM VMXON", "the check of CR0 comes before the operand",
+	FAULT(GP), .covers = "insn:VMXON")
 {
 	static uint64_t unaligned = 1;
 	uint64_t cr0 = read_cr0();
@@ -249,8 +257,8 @@ TEST(fixed, vmxon_ne_clear_bad_operand, "SDM VMXON", "the check of CR0 comes bef
 	return result;
 }
 
-TEST(fixed, vmxon_vmxe_clear, "SDM VMXON", "with CR4.VMXE = 0 #UD comes before the check of CR0", FAULT(UD),
-	.covers = "insn:VMXON msr:IA32_VMX_CR4_FIXED0")
+TEST(fixed, vmxon_vmxe_clear, "SDM VMXON", "with CR4.VMXE = 0 #UD comes before the check of CR0",
+	FAULT(UD), .covers = "insn:VMXON msr:IA32_VMX_CR4_FIXED0")
 {
 	uint64_t cr0 = read_cr0(), cr4 = read_cr4();
 	outcome result;
@@ -265,8 +273,8 @@ TEST(fixed, vmxon_vmxe_clear, "SDM VMXON", "with CR4.VMXE = 0 #UD comes before t
 }
 
 /* CR4 bits that the CPU has outside VMX operation but that FIXED1 does not allow. */
-TEST(fixed, vmxon_cr4, "SDM VMXON", "VMXON with a CR4 bit that is 0 in IA32_VMX_CR4_FIXED1: #GP(0)", OK,
-	.covers = "insn:VMXON msr:IA32_VMX_CR4_FIXED1")
+TEST(fixed, vmxon_cr4, "SDM VMXON", "VMXON with a CR4 bit that is 0 in IA32_VMX_CR4_FIXED1: #GP(0)",
+	OK, .covers = "insn:VMXON msr:IA32_VMX_CR4_FIXED1")
 {
 	static const uint8_t code[] = { 0x0f, 0x22, 0xe0 }; /* mov %rax, %cr4 */
 	uint64_t fixed1 = rdmsr(MSR_IA32_VMX_CR4_FIXED1), cr4 = read_cr4();
@@ -278,8 +286,8 @@ TEST(fixed, vmxon_cr4, "SDM VMXON", "VMXON with a CR4 bit that is 0 in IA32_VMX_
 		struct host_registers state = { .rflags = RFLAGS_FIXED };
 
 		state.gpr[RAX] = cr4 | BIT(bit);
-		if ((fixed1 & BIT(bit)) ||
-			test_observe(host_execute(HOST_64BIT, code, sizeof(code), &state, NULL)) == FAULT(GP))
+		if ((fixed1 & BIT(bit)) || test_observe(host_execute(HOST_64BIT, code, sizeof(code),
+						   &state, NULL)) == FAULT(GP))
 			continue;
 		result = instruction_run(INSN_VMXON, instruction_good_operand(INSN_VMXON), 0);
 		vmx_leave_operation();

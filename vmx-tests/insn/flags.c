@@ -15,7 +15,8 @@ struct flags_row {
 };
 
 /* Runs it with those flags before; the flags after in *flags. */
-static outcome run_with_flags(enum instruction instruction, void *memory, uint64_t value, uint64_t *flags)
+static outcome run_with_flags(
+	enum instruction instruction, void *memory, uint64_t value, uint64_t *flags)
 {
 	struct host_registers state = { .rflags = RFLAGS_FIXED | *flags };
 	uint8_t code[HOST_CODE_MAX];
@@ -23,13 +24,15 @@ static outcome run_with_flags(enum instruction instruction, void *memory, uint64
 
 	state.gpr[RDI] = vmx_address(memory);
 	state.gpr[RCX] = value;
-	result = host_execute(HOST_64BIT, code, instruction_encode_plain(code, instruction), &state, NULL);
+	result = host_execute(
+		HOST_64BIT, code, instruction_encode_plain(code, instruction), &state, NULL);
 	*flags = test_observe(state.rflags);
 	return result;
 }
 
 /* From each of: no flag set, all set, each set alone; the other flags are kept. */
-static outcome check_flags(enum instruction instruction, void *memory, uint64_t value, uint64_t expected)
+static outcome check_flags(
+	enum instruction instruction, void *memory, uint64_t value, uint64_t expected)
 {
 	static const uint64_t before[] = { 0, VMX_FLAGS, RFLAGS_CF, RFLAGS_PF, RFLAGS_AF, RFLAGS_ZF,
 		RFLAGS_SF, RFLAGS_OF, VMX_FLAGS | OTHER_FLAGS, OTHER_FLAGS };
@@ -63,8 +66,8 @@ static const struct flags_row successes[] = {
 	{ { "INVVPID", OK }, INSN_INVVPID },
 };
 
-SWEEP(flags, success, "SDM Conventions", "VMsucceed clears CF, PF, AF, ZF, SF, OF and leaves the others", successes,
-	COVERS)
+SWEEP(flags, success, "SDM Conventions",
+	"VMsucceed clears CF, PF, AF, ZF, SF, OF and leaves the others", successes, COVERS)
 {
 	enum instruction instruction = TEST_ROW(struct flags_row)->instruction;
 
@@ -120,16 +123,16 @@ TEST(flags, vmlaunch_fail_valid, "SDM Conventions", "VMLAUNCH that fails sets ZF
 	return check_flags(INSN_VMLAUNCH, NULL, 0, RFLAGS_ZF);
 }
 
-TEST(flags, vmlaunch_fail_invalid, "SDM Conventions", "VMLAUNCH without a current VMCS sets CF alone", OK,
-	.covers = "insn:VMLAUNCH")
+TEST(flags, vmlaunch_fail_invalid, "SDM Conventions",
+	"VMLAUNCH without a current VMCS sets CF alone", OK, .covers = "insn:VMLAUNCH")
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
 	return check_flags(INSN_VMLAUNCH, NULL, 0, RFLAGS_CF);
 }
 
-TEST(flags, vmcall_fail_invalid, "SDM Conventions", "VMCALL without a current VMCS sets CF alone", OK,
-	.covers = "insn:VMCALL")
+TEST(flags, vmcall_fail_invalid, "SDM Conventions", "VMCALL without a current VMCS sets CF alone",
+	OK, .covers = "insn:VMCALL")
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");

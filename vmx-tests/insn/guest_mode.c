@@ -1,5 +1,6 @@
-/* VMX instructions in VMX non-root operation, in every mode of the guest (Intel SDM, "VMX Instruction
-   Reference" and "Instructions That Cause VM Exits Unconditionally"). What the exits save is exit/'s. */
+/* VMX instructions in VMX non-root operation, in every mode of the guest (Intel SDM, "VMX
+   Instruction Reference" and "Instructions That Cause VM Exits Unconditionally"). What the exits
+   save is exit/'s. */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "runtime/string.h"
@@ -55,13 +56,14 @@ SWEEP(guest_mode, long_mode, "SDM Instructions That Cause VM Exits Unconditional
 }
 
 SWEEP(guest_mode, long_mode_user, "SDM VMX Instruction Reference",
-	"the VM exit comes before the check of the CPL: at CPL 3 each exits, too", exiting, COVERS_ALL)
+	"the VM exit comes before the check of the CPL: at CPL 3 each exits, too", exiting,
+	COVERS_ALL)
 {
 	return run_in(GUEST_64BIT_USER, TEST_ROW(struct guest_row)->instruction);
 }
 
-SWEEP(guest_mode, pae, "SDM VMX Instruction Reference", "in protected mode with PAE paging each exits",
-	exiting, COVERS_ALL)
+SWEEP(guest_mode, pae, "SDM VMX Instruction Reference",
+	"in protected mode with PAE paging each exits", exiting, COVERS_ALL)
 {
 	return run_in(GUEST_PAE, TEST_ROW(struct guest_row)->instruction);
 }
@@ -116,7 +118,8 @@ static outcome run_unrecognized(enum guest_mode mode)
 }
 
 SWEEP(guest_mode, compatibility, "SDM VMX Instruction Reference",
-	"in compatibility mode all but VMCALL make #UD, before any VM exit", not_recognized, COVERS_ALL)
+	"in compatibility mode all but VMCALL make #UD, before any VM exit", not_recognized,
+	COVERS_ALL)
 {
 	return run_unrecognized(GUEST_COMPATIBILITY);
 }

@@ -1,16 +1,16 @@
-/* Encoding and running of the VMX instructions (Intel SDM, "VMX Instruction Reference"). Expectations
-   are the tests'. */
+/* Encoding and running of the VMX instructions (Intel SDM, "VMX Instruction Reference").
+   Expectations are the tests'. */
 #include "vmx-tests/insn/instruction.h"
 
 #include "runtime/string.h"
 
 #define NO_MODRM 0xff
-#define REX	 0x40
-#define REX_R	 4 /* extends reg */
-#define REX_X	 2 /* extends index */
-#define REX_B	 1 /* extends base */
-#define RM_SIB	 4
-#define RM_RIP	 5
+#define REX      0x40
+#define REX_R    4 /* extends reg */
+#define REX_X    2 /* extends index */
+#define REX_B    1 /* extends base */
+#define RM_SIB   4
+#define RM_RIP   5
 #define NO_INDEX 4
 
 static const struct instruction_form {
@@ -22,8 +22,10 @@ static const struct instruction_form {
 	uint32_t exit_reason;
 } forms[INSTRUCTIONS] = {
 	[INSN_VMXON] = { "VMXON", 0xf3, { 0x0f, 0xc7 }, 2, 6, false, false, EXIT_REASON_VMXON },
-	[INSN_VMXOFF] = { "VMXOFF", 0, { 0x0f, 0x01, 0xc4 }, 3, NO_MODRM, false, false, EXIT_REASON_VMXOFF },
-	[INSN_VMCLEAR] = { "VMCLEAR", 0x66, { 0x0f, 0xc7 }, 2, 6, false, false, EXIT_REASON_VMCLEAR },
+	[INSN_VMXOFF] = { "VMXOFF", 0, { 0x0f, 0x01, 0xc4 }, 3, NO_MODRM, false, false,
+		EXIT_REASON_VMXOFF },
+	[INSN_VMCLEAR] = { "VMCLEAR", 0x66, { 0x0f, 0xc7 }, 2, 6, false, false,
+		EXIT_REASON_VMCLEAR },
 	[INSN_VMPTRLD] = { "VMPTRLD", 0, { 0x0f, 0xc7 }, 2, 6, false, false, EXIT_REASON_VMPTRLD },
 	[INSN_VMPTRST] = { "VMPTRST", 0, { 0x0f, 0xc7 }, 2, 7, false, true, EXIT_REASON_VMPTRST },
 	[INSN_VMREAD] = { "VMREAD", 0, { 0x0f, 0x78 }, 2, 0, true, true, EXIT_REASON_VMREAD },
@@ -32,10 +34,14 @@ static const struct instruction_form {
 		EXIT_REASON_VMLAUNCH },
 	[INSN_VMRESUME] = { "VMRESUME", 0, { 0x0f, 0x01, 0xc3 }, 3, NO_MODRM, false, false,
 		EXIT_REASON_VMRESUME },
-	[INSN_VMCALL] = { "VMCALL", 0, { 0x0f, 0x01, 0xc1 }, 3, NO_MODRM, false, false, EXIT_REASON_VMCALL },
-	[INSN_VMFUNC] = { "VMFUNC", 0, { 0x0f, 0x01, 0xd4 }, 3, NO_MODRM, false, false, EXIT_REASON_VMFUNC },
-	[INSN_INVEPT] = { "INVEPT", 0x66, { 0x0f, 0x38, 0x80 }, 3, 0, true, false, EXIT_REASON_INVEPT },
-	[INSN_INVVPID] = { "INVVPID", 0x66, { 0x0f, 0x38, 0x81 }, 3, 0, true, false, EXIT_REASON_INVVPID },
+	[INSN_VMCALL] = { "VMCALL", 0, { 0x0f, 0x01, 0xc1 }, 3, NO_MODRM, false, false,
+		EXIT_REASON_VMCALL },
+	[INSN_VMFUNC] = { "VMFUNC", 0, { 0x0f, 0x01, 0xd4 }, 3, NO_MODRM, false, false,
+		EXIT_REASON_VMFUNC },
+	[INSN_INVEPT] = { "INVEPT", 0x66, { 0x0f, 0x38, 0x80 }, 3, 0, true, false,
+		EXIT_REASON_INVEPT },
+	[INSN_INVVPID] = { "INVVPID", 0x66, { 0x0f, 0x38, 0x81 }, 3, 0, true, false,
+		EXIT_REASON_INVVPID },
 };
 
 const char *instruction_name(enum instruction instruction)
@@ -69,20 +75,25 @@ bool instruction_available(enum instruction instruction)
 
 	if (instruction == INSN_INVEPT)
 		return vmx_may_set(CONTROL_WORD_PROC2, PROC2_ENABLE_EPT) &&
-			(capability & VMX_EPT_VPID_CAP_INVEPT);
+		       (capability & VMX_EPT_VPID_CAP_INVEPT);
 	if (instruction == INSN_INVVPID)
 		return vmx_may_set(CONTROL_WORD_PROC2, PROC2_ENABLE_VPID) &&
-			(capability & VMX_EPT_VPID_CAP_INVVPID);
+		       (capability & VMX_EPT_VPID_CAP_INVVPID);
 	return true;
 }
 
 static uint8_t rex_of(uint8_t reg, const struct operand *operand)
 {
-	return (uint8_t)((reg >= 8 ? REX_R : 0) | (operand->has_index && operand->index >= 8 ? REX_X : 0) |
-		(!operand->rip_relative && operand->base != OPERAND_NONE && operand->base >= 8 ? REX_B : 0));
+	return (uint8_t)((reg >= 8 ? REX_R : 0) |
+			 (operand->has_index && operand->index >= 8 ? REX_X : 0) |
+			 (!operand->rip_relative && operand->base != OPERAND_NONE &&
+						 operand->base >= 8
+					 ? REX_B
+					 : 0));
 }
 
-/* ModR/M, SIB and displacement ("ModR/M and SIB Bytes"). A missing base has 32 bits of displacement. */
+/* ModR/M, SIB and displacement ("ModR/M and SIB Bytes"). A missing base has 32 bits of
+ * displacement. */
 static size_t put_operand(uint8_t *code, uint8_t reg, const struct operand *operand)
 {
 	uint8_t bytes = operand->displacement_bytes, mod = bytes == 0 ? 0 : bytes == 1 ? 1 : 2;
@@ -111,8 +122,8 @@ static size_t put_operand(uint8_t *code, uint8_t reg, const struct operand *oper
 	return n + bytes;
 }
 
-size_t instruction_encode(uint8_t *code, enum instruction instruction, uint8_t reg,
-	const struct operand *operand)
+size_t instruction_encode(
+	uint8_t *code, enum instruction instruction, uint8_t reg, const struct operand *operand)
 {
 	const struct instruction_form *form = &forms[instruction];
 	uint8_t rex = 0;
@@ -145,7 +156,8 @@ size_t instruction_encode_plain(uint8_t *code, enum instruction instruction)
 	return instruction_encode(code, instruction, RCX, &rdi);
 }
 
-outcome instruction_run_in(enum host_mode mode, enum instruction instruction, void *memory, uint64_t value)
+outcome instruction_run_in(
+	enum host_mode mode, enum instruction instruction, void *memory, uint64_t value)
 {
 	struct host_registers registers = { .rflags = RFLAGS_FIXED | VMX_FLAGS };
 	uint8_t code[HOST_CODE_MAX];

@@ -1,5 +1,5 @@
-/* INVEPT and INVVPID as instructions (Intel SDM, "INVEPT - Invalidate Translations Derived from EPT" and
-   "INVVPID - Invalidate Translations Based on VPID"). What they invalidate is ept/'s. */
+/* INVEPT and INVVPID as instructions (Intel SDM, "INVEPT - Invalidate Translations Derived from
+   EPT" and "INVVPID - Invalidate Translations Based on VPID"). What they invalidate is ept/'s. */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "vmx-tests/ept.h"
@@ -7,12 +7,12 @@
 #include "vmx-tests/insn/needs.h"
 #include "vmx-tests/insn/physical.h"
 
-#define INVALID	       FAIL_VALID(VMX_ERROR_INVEPT_INVVPID_OPERAND)
-#define COVERS_INVEPT  .covers = "insn:INVEPT"
-#define COVERS_INVVPID .covers = "insn:INVVPID"
+#define INVALID                FAIL_VALID(VMX_ERROR_INVEPT_INVVPID_OPERAND)
+#define COVERS_INVEPT          .covers = "insn:INVEPT"
+#define COVERS_INVVPID         .covers = "insn:INVVPID"
 #define COVERS_INVEPT_OPERAND  .covers = "insn:INVEPT error:INVEPT_INVVPID_OPERAND"
 #define COVERS_INVVPID_OPERAND .covers = "insn:INVVPID error:INVEPT_INVVPID_OPERAND"
-#define NON_CANONICAL  BIT(63)
+#define NON_CANONICAL          BIT(63)
 
 static bool has(uint64_t bit)
 {
@@ -22,20 +22,22 @@ static bool has(uint64_t bit)
 struct type_row {
 	struct test_row row;
 	uint64_t type;
-	uint64_t capability; /* 0: no CPU has the type */
+	uint64_t capability;    /* 0: no CPU has the type */
 	uint64_t first, second; /* the descriptor's words */
 };
 
 TEST(invept, not_offered, "SDM INVEPT", "the CPU does not offer INVEPT", FAULT(UD), COVERS_INVEPT,
 	.needs = NEEDS(&need_no_invept_instruction))
 {
-	return instruction_run(INSN_INVEPT, instruction_good_operand(INSN_INVEPT), INVEPT_ALL_CONTEXT);
+	return instruction_run(
+		INSN_INVEPT, instruction_good_operand(INSN_INVEPT), INVEPT_ALL_CONTEXT);
 }
 
-TEST(invvpid, not_offered, "SDM INVVPID", "the CPU does not offer INVVPID", FAULT(UD), COVERS_INVVPID,
-	.needs = NEEDS(&need_no_invvpid_instruction))
+TEST(invvpid, not_offered, "SDM INVVPID", "the CPU does not offer INVVPID", FAULT(UD),
+	COVERS_INVVPID, .needs = NEEDS(&need_no_invvpid_instruction))
 {
-	return instruction_run(INSN_INVVPID, instruction_good_operand(INSN_INVVPID), INVVPID_ALL_CONTEXT);
+	return instruction_run(
+		INSN_INVVPID, instruction_good_operand(INSN_INVVPID), INVVPID_ALL_CONTEXT);
 }
 
 static const struct type_row invept_types[] = {
@@ -45,9 +47,10 @@ static const struct type_row invept_types[] = {
 		UINT64_MAX, 0 },
 };
 
-SWEEP(invept, types, "SDM INVEPT", "a type succeeds where IA32_VMX_EPT_VPID_CAP reports it, else it fails",
-	invept_types, .covers = "insn:INVEPT cap:VMX_EPT_VPID_CAP_INVEPT cap:VMX_EPT_VPID_CAP_INVEPT_SINGLE "
-				"cap:VMX_EPT_VPID_CAP_INVEPT_ALL",
+SWEEP(invept, types, "SDM INVEPT",
+	"a type succeeds where IA32_VMX_EPT_VPID_CAP reports it, else it fails", invept_types,
+	.covers = "insn:INVEPT cap:VMX_EPT_VPID_CAP_INVEPT cap:VMX_EPT_VPID_CAP_INVEPT_SINGLE "
+		  "cap:VMX_EPT_VPID_CAP_INVEPT_ALL",
 	.needs = NEEDS(&need_invept_instruction))
 {
 	const struct type_row *row = TEST_ROW(struct type_row);
@@ -60,7 +63,9 @@ SWEEP(invept, types, "SDM INVEPT", "a type succeeds where IA32_VMX_EPT_VPID_CAP 
 		descriptor.eptp = ept_pointer();
 	result = invept(row->type, &descriptor);
 	if (!has(row->capability))
-		return result == INVALID ? OK : test_mismatch(__LINE__, "a type not offered did not fail");
+		return result == INVALID
+			       ? OK
+			       : test_mismatch(__LINE__, "a type not offered did not fail");
 	return result;
 }
 
@@ -75,8 +80,8 @@ static const struct type_row invept_bad_types[] = {
 	{ { "all ones", INVALID }, UINT64_MAX, 0, 0, 0 },
 };
 
-SWEEP(invept, bad_types, "SDM INVEPT", "no CPU offers that type", invept_bad_types, COVERS_INVEPT_OPERAND,
-	.needs = NEEDS(&need_invept_instruction))
+SWEEP(invept, bad_types, "SDM INVEPT", "no CPU offers that type", invept_bad_types,
+	COVERS_INVEPT_OPERAND, .needs = NEEDS(&need_invept_instruction))
 {
 	return instruction_run(INSN_INVEPT, instruction_good_operand(INSN_INVEPT),
 		TEST_ROW(struct type_row)->type);
@@ -95,8 +100,9 @@ SWEEP(invept, wide_type, "SDM INVEPT", "in 64-bit mode the type has 64 bits", wi
 		TEST_ROW(struct type_row)->type);
 }
 
-TEST(invept, bad_type_no_vmcs, "SDM Conventions", "a bad type without a current VMCS: VMfailInvalid",
-	FAIL_INVALID, COVERS_INVEPT, .needs = NEEDS(&need_invept_instruction))
+TEST(invept, bad_type_no_vmcs, "SDM Conventions",
+	"a bad type without a current VMCS: VMfailInvalid", FAIL_INVALID, COVERS_INVEPT,
+	.needs = NEEDS(&need_invept_instruction))
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
@@ -108,7 +114,8 @@ TEST(invept, without_vmcs, "SDM INVEPT", "it needs no current VMCS", OK, COVERS_
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
-	return instruction_run(INSN_INVEPT, instruction_good_operand(INSN_INVEPT), INVEPT_ALL_CONTEXT);
+	return instruction_run(
+		INSN_INVEPT, instruction_good_operand(INSN_INVEPT), INVEPT_ALL_CONTEXT);
 }
 
 struct eptp_row {
@@ -116,7 +123,8 @@ struct eptp_row {
 	uint64_t clear, set; /* of a good EPTP */
 };
 
-/* "VM-Execution Control Fields" under "Checks on VMX Controls": what makes an EPTP bad on every CPU. */
+/* "VM-Execution Control Fields" under "Checks on VMX Controls": what makes an EPTP bad on every
+ * CPU. */
 static const struct eptp_row bad_eptps[] = {
 	{ { "memory type 1", INVALID }, EPTP_MEMORY_TYPE, 1 },
 	{ { "memory type 4", INVALID }, EPTP_MEMORY_TYPE, MEMORY_TYPE_WT },
@@ -145,8 +153,8 @@ static outcome invept_single(uint64_t clear, uint64_t set)
 	return invept(INVEPT_SINGLE_CONTEXT, &descriptor);
 }
 
-SWEEP(invept, bad_eptp, "SDM INVEPT", "single-context: an EPTP with which VM entry would fail", bad_eptps,
-	COVERS_INVEPT_OPERAND, .needs = NEEDS(&need_ept, &need_invept_single))
+SWEEP(invept, bad_eptp, "SDM INVEPT", "single-context: an EPTP with which VM entry would fail",
+	bad_eptps, COVERS_INVEPT_OPERAND, .needs = NEEDS(&need_ept, &need_invept_single))
 {
 	const struct eptp_row *row = TEST_ROW(struct eptp_row);
 
@@ -166,8 +174,9 @@ SWEEP(invept, bad_eptp_width, "SDM INVEPT",
 
 /* Bits whose rule hangs on a capability. */
 TEST(invept, eptp_accessed_dirty, "SDM INVEPT",
-	"single-context: bit 6 of the EPTP is good where accessed and dirty flags are offered, else bad", OK,
-	COVERS_INVEPT_OPERAND, .needs = NEEDS(&need_ept, &need_invept_single))
+	"single-context: bit 6 of the EPTP is good where accessed and dirty flags are offered, "
+	"else bad",
+	OK, COVERS_INVEPT_OPERAND, .needs = NEEDS(&need_ept, &need_invept_single))
 {
 	outcome result = invept_single(0, EPTP_ACCESSED_DIRTY);
 
@@ -176,8 +185,8 @@ TEST(invept, eptp_accessed_dirty, "SDM INVEPT",
 }
 
 TEST(invept, eptp_uncacheable, "SDM INVEPT",
-	"single-context: memory type UC is good where IA32_VMX_EPT_VPID_CAP offers it, else bad", OK,
-	COVERS_INVEPT_OPERAND, .needs = NEEDS(&need_ept, &need_invept_single))
+	"single-context: memory type UC is good where IA32_VMX_EPT_VPID_CAP offers it, else bad",
+	OK, COVERS_INVEPT_OPERAND, .needs = NEEDS(&need_ept, &need_invept_single))
 {
 	outcome result = invept_single(EPTP_MEMORY_TYPE, MEMORY_TYPE_UC);
 
@@ -186,8 +195,9 @@ TEST(invept, eptp_uncacheable, "SDM INVEPT",
 }
 
 TEST(invept, eptp_walk_5, "SDM INVEPT",
-	"single-context: a walk of 5 levels is good where IA32_VMX_EPT_VPID_CAP offers it, else bad", OK,
-	COVERS_INVEPT_OPERAND, .needs = NEEDS(&need_ept, &need_invept_single))
+	"single-context: a walk of 5 levels is good where IA32_VMX_EPT_VPID_CAP offers it, else "
+	"bad",
+	OK, COVERS_INVEPT_OPERAND, .needs = NEEDS(&need_ept, &need_invept_single))
 {
 	outcome result = invept_single(EPTP_WALK_LENGTH, FIELD_PUT(4, EPTP_WALK_LENGTH));
 
@@ -196,8 +206,9 @@ TEST(invept, eptp_walk_5, "SDM INVEPT",
 }
 
 TEST(invept, eptp_shadow_stack, "SDM INVEPT",
-	"single-context: bit 7 of the EPTP is good where supervisor shadow-stack control is offered, else bad", OK,
-	COVERS_INVEPT_OPERAND, .needs = NEEDS(&need_ept, &need_invept_single))
+	"single-context: bit 7 of the EPTP is good where supervisor shadow-stack control is "
+	"offered, else bad",
+	OK, COVERS_INVEPT_OPERAND, .needs = NEEDS(&need_ept, &need_invept_single))
 {
 	outcome result = invept_single(0, EPTP_SHADOW_STACK);
 
@@ -205,21 +216,24 @@ TEST(invept, eptp_shadow_stack, "SDM INVEPT",
 	return OK;
 }
 
-#define ADDRESS	 VMX_EPT_VPID_CAP_INVVPID_ADDRESS
-#define SINGLE	 VMX_EPT_VPID_CAP_INVVPID_SINGLE
-#define ALL	 VMX_EPT_VPID_CAP_INVVPID_ALL
-#define KEEP	 VMX_EPT_VPID_CAP_INVVPID_SINGLE_KEEP_GLOBAL
-#define KEEPING	 INVVPID_SINGLE_CONTEXT_KEEP_GLOBAL
+#define ADDRESS VMX_EPT_VPID_CAP_INVVPID_ADDRESS
+#define SINGLE  VMX_EPT_VPID_CAP_INVVPID_SINGLE
+#define ALL     VMX_EPT_VPID_CAP_INVVPID_ALL
+#define KEEP    VMX_EPT_VPID_CAP_INVVPID_SINGLE_KEEP_GLOBAL
+#define KEEPING INVVPID_SINGLE_CONTEXT_KEEP_GLOBAL
 
 static const struct type_row invvpid_types[] = {
 	{ { "individual-address", OK }, INVVPID_ADDRESS, ADDRESS, 1, 0x1000 },
 	{ { "individual-address, VPID 0xffff", OK }, INVVPID_ADDRESS, ADDRESS, 0xffff, 0 },
-	{ { "individual-address, lower half's end", OK }, INVVPID_ADDRESS, ADDRESS, 1, BITS(46, 0) },
-	{ { "individual-address, upper half's start", OK }, INVVPID_ADDRESS, ADDRESS, 1, BITS(63, 47) },
+	{ { "individual-address, lower half's end", OK }, INVVPID_ADDRESS, ADDRESS, 1,
+		BITS(46, 0) },
+	{ { "individual-address, upper half's start", OK }, INVVPID_ADDRESS, ADDRESS, 1,
+		BITS(63, 47) },
 	{ { "individual-address, last", OK }, INVVPID_ADDRESS, ADDRESS, 1, UINT64_MAX },
 	{ { "single-context", OK }, INVVPID_SINGLE_CONTEXT, SINGLE, 1, 0 },
 	{ { "single-context, VPID 0xffff", OK }, INVVPID_SINGLE_CONTEXT, SINGLE, 0xffff, 0 },
-	{ { "single-context ignores the address", OK }, INVVPID_SINGLE_CONTEXT, SINGLE, 1, NON_CANONICAL },
+	{ { "single-context ignores the address", OK }, INVVPID_SINGLE_CONTEXT, SINGLE, 1,
+		NON_CANONICAL },
 	{ { "all-context", OK }, INVVPID_ALL_CONTEXT, ALL, 1, 0 },
 	{ { "all-context, VPID 0", OK }, INVVPID_ALL_CONTEXT, ALL, 0, 0 },
 	{ { "all-context ignores the address", OK }, INVVPID_ALL_CONTEXT, ALL, 0, NON_CANONICAL },
@@ -235,8 +249,8 @@ static outcome run_invvpid(void)
 	return invvpid(row->type, &descriptor);
 }
 
-SWEEP(invvpid, types, "SDM INVVPID", "a type succeeds where IA32_VMX_EPT_VPID_CAP reports it, else it fails",
-	invvpid_types,
+SWEEP(invvpid, types, "SDM INVVPID",
+	"a type succeeds where IA32_VMX_EPT_VPID_CAP reports it, else it fails", invvpid_types,
 	.covers = "insn:INVVPID cap:VMX_EPT_VPID_CAP_INVVPID cap:VMX_EPT_VPID_CAP_INVVPID_ADDRESS "
 		  "cap:VMX_EPT_VPID_CAP_INVVPID_SINGLE cap:VMX_EPT_VPID_CAP_INVVPID_ALL "
 		  "cap:VMX_EPT_VPID_CAP_INVVPID_SINGLE_KEEP_GLOBAL",
@@ -245,7 +259,9 @@ SWEEP(invvpid, types, "SDM INVVPID", "a type succeeds where IA32_VMX_EPT_VPID_CA
 	outcome result = run_invvpid();
 
 	if (!has(TEST_ROW(struct type_row)->capability))
-		return result == INVALID ? OK : test_mismatch(__LINE__, "a type not offered did not fail");
+		return result == INVALID
+			       ? OK
+			       : test_mismatch(__LINE__, "a type not offered did not fail");
 	return result;
 }
 
@@ -261,19 +277,25 @@ static const struct type_row invvpid_bad[] = {
 	{ { "individual-address, bits 63:48", INVALID }, INVVPID_ADDRESS, 0, 1, BITS(63, 48) },
 	{ { "single-context, VPID 0", INVALID }, INVVPID_SINGLE_CONTEXT, 0, 0, 0 },
 	{ { "retaining globals, VPID 0", INVALID }, KEEPING, 0, 0, 0 },
-	{ { "individual-address, descriptor bit 16", INVALID }, INVVPID_ADDRESS, 0, BIT(16) | 1, 0 },
-	{ { "individual-address, descriptor bit 63", INVALID }, INVVPID_ADDRESS, 0, BIT(63) | 1, 0 },
-	{ { "single-context, descriptor bit 16", INVALID }, INVVPID_SINGLE_CONTEXT, 0, BIT(16) | 1, 0 },
-	{ { "single-context, descriptor bit 32", INVALID }, INVVPID_SINGLE_CONTEXT, 0, BIT(32) | 1, 0 },
-	{ { "single-context, descriptor bit 63", INVALID }, INVVPID_SINGLE_CONTEXT, 0, BIT(63) | 1, 0 },
+	{ { "individual-address, descriptor bit 16", INVALID }, INVVPID_ADDRESS, 0, BIT(16) | 1,
+		0 },
+	{ { "individual-address, descriptor bit 63", INVALID }, INVVPID_ADDRESS, 0, BIT(63) | 1,
+		0 },
+	{ { "single-context, descriptor bit 16", INVALID }, INVVPID_SINGLE_CONTEXT, 0, BIT(16) | 1,
+		0 },
+	{ { "single-context, descriptor bit 32", INVALID }, INVVPID_SINGLE_CONTEXT, 0, BIT(32) | 1,
+		0 },
+	{ { "single-context, descriptor bit 63", INVALID }, INVVPID_SINGLE_CONTEXT, 0, BIT(63) | 1,
+		0 },
 	{ { "all-context, descriptor bit 16", INVALID }, INVVPID_ALL_CONTEXT, 0, BIT(16), 0 },
 	{ { "all-context, descriptor bit 63", INVALID }, INVVPID_ALL_CONTEXT, 0, BIT(63), 0 },
 	{ { "retaining globals, descriptor bit 16", INVALID }, KEEPING, 0, BIT(16) | 1, 0 },
 	{ { "retaining globals, descriptor bit 63", INVALID }, KEEPING, 0, BIT(63) | 1, 0 },
 };
 
-SWEEP(invvpid, bad_operands, "SDM INVVPID", "a type that does not exist, a reserved bit, VPID 0, a bad address",
-	invvpid_bad, COVERS_INVVPID_OPERAND, .needs = NEEDS(&need_invvpid_instruction))
+SWEEP(invvpid, bad_operands, "SDM INVVPID",
+	"a type that does not exist, a reserved bit, VPID 0, a bad address", invvpid_bad,
+	COVERS_INVVPID_OPERAND, .needs = NEEDS(&need_invvpid_instruction))
 {
 	return run_invvpid();
 }
@@ -284,8 +306,9 @@ SWEEP(invvpid, wide_type, "SDM INVVPID", "in 64-bit mode the type has 64 bits", 
 	return run_invvpid();
 }
 
-TEST(invvpid, bad_type_no_vmcs, "SDM Conventions", "a bad type without a current VMCS: VMfailInvalid",
-	FAIL_INVALID, COVERS_INVVPID, .needs = NEEDS(&need_invvpid_instruction))
+TEST(invvpid, bad_type_no_vmcs, "SDM Conventions",
+	"a bad type without a current VMCS: VMfailInvalid", FAIL_INVALID, COVERS_INVVPID,
+	.needs = NEEDS(&need_invvpid_instruction))
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
@@ -297,5 +320,6 @@ TEST(invvpid, without_vmcs, "SDM INVVPID", "it needs no current VMCS", OK, COVER
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
-	return instruction_run(INSN_INVVPID, instruction_good_operand(INSN_INVVPID), INVVPID_ALL_CONTEXT);
+	return instruction_run(
+		INSN_INVVPID, instruction_good_operand(INSN_INVVPID), INVVPID_ALL_CONTEXT);
 }

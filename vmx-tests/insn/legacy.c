@@ -1,5 +1,5 @@
-/* VMX instructions on a host outside IA-32e mode (Intel SDM, "VMX Instruction Reference": operand sizes, and the
-   exceptions of protected, virtual-8086 and real-address mode). */
+/* VMX instructions on a host outside IA-32e mode (Intel SDM, "VMX Instruction Reference": operand
+   sizes, and the exceptions of protected, virtual-8086 and real-address mode). */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "runtime/string.h"
@@ -8,7 +8,8 @@
 
 #define COVERS_ALL                                                                                 \
 	.covers = "insn:VMXON insn:VMXOFF insn:VMCLEAR insn:VMPTRLD insn:VMPTRST insn:VMREAD "     \
-		  "insn:VMWRITE insn:VMLAUNCH insn:VMRESUME insn:VMCALL insn:VMFUNC insn:INVEPT insn:INVVPID"
+		  "insn:VMWRITE insn:VMLAUNCH insn:VMRESUME insn:VMCALL insn:VMFUNC insn:INVEPT "  \
+		  "insn:INVVPID"
 
 struct legacy_row {
 	struct test_row row;
@@ -35,17 +36,26 @@ static outcome run_row(enum legacy_mode mode, bool vmx)
 /* All but those that end elsewhere: VMXON, VMLAUNCH, VMRESUME, VMCALL, VMFUNC. */
 #define COMMON_ROWS(expected)                                                                      \
 	{ { "VMXOFF", expected }, INSN_VMXOFF }, { { "VMCLEAR", expected }, INSN_VMCLEAR },        \
-		{ { "VMPTRLD", expected }, INSN_VMPTRLD }, { { "VMPTRST", expected }, INSN_VMPTRST }, \
-		{ { "VMREAD", expected }, INSN_VMREAD }, { { "VMWRITE", expected }, INSN_VMWRITE }, \
-		{ { "INVEPT", expected }, INSN_INVEPT }, { { "INVVPID", expected }, INSN_INVVPID }
+		{ { "VMPTRLD", expected }, INSN_VMPTRLD },                                         \
+		{ { "VMPTRST", expected }, INSN_VMPTRST },                                         \
+		{ { "VMREAD", expected }, INSN_VMREAD },                                           \
+		{ { "VMWRITE", expected }, INSN_VMWRITE },                                         \
+		{ { "INVEPT", expected }, INSN_INVEPT },                                           \
+	{                                                                                          \
+		{ "INVVPID", expected }, INSN_INVVPID                                              \
+	}
 #define OTHER_ROWS(expected)                                                                       \
 	{ { "VMLAUNCH", expected }, INSN_VMLAUNCH }, { { "VMRESUME", expected }, INSN_VMRESUME },  \
-		{ { "VMCALL", expected }, INSN_VMCALL }, { { "VMFUNC", FAULT(UD) }, INSN_VMFUNC }
+		{ { "VMCALL", expected }, INSN_VMCALL },                                           \
+	{                                                                                          \
+		{ "VMFUNC", FAULT(UD) }, INSN_VMFUNC                                               \
+	}
 
-static const struct legacy_row protected[] = { COMMON_ROWS(OK), { { "VMFUNC", FAULT(UD) }, INSN_VMFUNC } };
+static const struct legacy_row protected[] = { COMMON_ROWS(OK),
+	{ { "VMFUNC", FAULT(UD) }, INSN_VMFUNC } };
 
-SWEEP(legacy, protected, "SDM VMX Instruction Reference", "in root operation in protected mode they succeed; VMFUNC makes #UD",
-	protected, COVERS_ALL)
+SWEEP(legacy, protected, "SDM VMX Instruction Reference",
+	"in root operation in protected mode they succeed; VMFUNC makes #UD", protected, COVERS_ALL)
 {
 	return run_row(LEGACY_PROTECTED, true);
 }
@@ -54,7 +64,9 @@ SWEEP(legacy, protected16, "SDM VMX Instruction Reference",
 	"in a 16-bit code segment they do the same: CS.D does not count", protected, COVERS_ALL)
 {
 	enum instruction instruction = TEST_ROW(struct legacy_row)->instruction;
-	struct legacy_state state = { .vmx = true, .ds = LEGACY_SELECTOR_SMALL, .eflags = VMX_FLAGS };
+	struct legacy_state state = {
+		.vmx = true, .ds = LEGACY_SELECTOR_SMALL, .eflags = VMX_FLAGS
+	};
 	uint8_t code[LEGACY_CODE_MAX];
 	size_t bytes = instruction_encode_plain(code, instruction); /* (%bx) */
 	outcome result;
@@ -67,19 +79,18 @@ SWEEP(legacy, protected16, "SDM VMX Instruction Reference",
 	return result == OK && (state.eflags & VMX_FLAGS) ? FAIL_INVALID : result;
 }
 
-static const struct legacy_row user[] = {
-	{ { "VMXON", FAULT(GP) }, INSN_VMXON }, COMMON_ROWS(FAULT(GP)), OTHER_ROWS(FAULT(GP))
-};
+static const struct legacy_row user[] = { { { "VMXON", FAULT(GP) }, INSN_VMXON },
+	COMMON_ROWS(FAULT(GP)), OTHER_ROWS(FAULT(GP)) };
 
 SWEEP(legacy, user, "SDM VMX Instruction Reference",
-	"in root operation in protected mode at CPL 3 they make #GP(0), VMFUNC makes #UD", user, COVERS_ALL)
+	"in root operation in protected mode at CPL 3 they make #GP(0), VMFUNC makes #UD", user,
+	COVERS_ALL)
 {
 	return run_row(LEGACY_USER, true);
 }
 
-static const struct legacy_row undefined[] = {
-	{ { "VMXON", FAULT(UD) }, INSN_VMXON }, COMMON_ROWS(FAULT(UD)), OTHER_ROWS(FAULT(UD))
-};
+static const struct legacy_row undefined[] = { { { "VMXON", FAULT(UD) }, INSN_VMXON },
+	COMMON_ROWS(FAULT(UD)), OTHER_ROWS(FAULT(UD)) };
 
 SWEEP(legacy, virtual_8086, "SDM VMX Instruction Reference",
 	"in root operation in virtual-8086 mode they are not recognized", undefined, COVERS_ALL)
@@ -93,8 +104,8 @@ SWEEP(legacy, virtual_8086_outside, "SDM VMX Instruction Reference",
 	return run_row(LEGACY_VIRTUAL_8086, false);
 }
 
-SWEEP(legacy, real, "SDM VMX Instruction Reference", "in real-address mode they are not recognized", undefined,
-	COVERS_ALL)
+SWEEP(legacy, real, "SDM VMX Instruction Reference", "in real-address mode they are not recognized",
+	undefined, COVERS_ALL)
 {
 	return run_row(LEGACY_REAL, false);
 }
@@ -125,18 +136,21 @@ static outcome run_vmxon(enum legacy_mode mode)
 	return result == OK ? vmx_outcome(state.eflags) : result;
 }
 
-TEST(legacy, vmxon, "SDM VMXON", "in protected mode with paging VMXON succeeds", OK, .covers = "insn:VMXON")
+TEST(legacy, vmxon, "SDM VMXON", "in protected mode with paging VMXON succeeds", OK,
+	.covers = "insn:VMXON")
 {
 	return run_vmxon(LEGACY_PROTECTED);
 }
 
-TEST(legacy, vmxon_user, "SDM VMXON", "in protected mode at CPL 3 VMXON makes #GP(0)", FAULT(GP), .covers = "insn:VMXON")
+TEST(legacy, vmxon_user, "SDM VMXON", "in protected mode at CPL 3 VMXON makes #GP(0)", FAULT(GP),
+	.covers = "insn:VMXON")
 {
 	return run_vmxon(LEGACY_USER);
 }
 
-TEST(legacy, vmxon_unpaged, "SDM VMXON", "with CR0.PG = 0, which VMX operation does not allow, VMXON makes #GP(0)",
-	FAULT(GP), .covers = "insn:VMXON msr:IA32_VMX_CR0_FIXED0")
+TEST(legacy, vmxon_unpaged, "SDM VMXON",
+	"with CR0.PG = 0, which VMX operation does not allow, VMXON makes #GP(0)", FAULT(GP),
+	.covers = "insn:VMXON msr:IA32_VMX_CR0_FIXED0")
 {
 	return run_vmxon(LEGACY_UNPAGED);
 }
@@ -145,22 +159,26 @@ static void nothing(void)
 {
 }
 
-/* mov %eax, %cr0 with CR0.PG = 0 in protected mode; mov %ecx, %cr0 behind it undoes it, should it be done. */
-TEST(legacy, cr0_pg, "SDM Restrictions on VMX Operation", "in root operation in protected mode clearing CR0.PG makes #GP(0)",
-	FAULT(GP), .covers = "msr:IA32_VMX_CR0_FIXED0")
+/* mov %eax, %cr0 with CR0.PG = 0 in protected mode; mov %ecx, %cr0 behind it undoes it, should it
+ * be done. */
+TEST(legacy, cr0_pg, "SDM Restrictions on VMX Operation",
+	"in root operation in protected mode clearing CR0.PG makes #GP(0)", FAULT(GP),
+	.covers = "msr:IA32_VMX_CR0_FIXED0")
 {
 	static const uint8_t code[] = { 0x0f, 0x22, 0xc0, 0x0f, 0x22, 0xc1 };
 	struct legacy_state state = { .vmx = true };
 
-	if (guest_run(nothing) != EXIT(EXIT_REASON_VMCALL)) /* not an unrestricted one, as may have run before */
+	if (guest_run(nothing) !=
+		EXIT(EXIT_REASON_VMCALL)) /* not an unrestricted one, as may have run before */
 		return test_error(__LINE__, "the guest did not run");
 	state.gpr[RAX] = (uint32_t)(read_cr0() & ~CR0_PG);
 	state.gpr[RCX] = (uint32_t)read_cr0();
 	return legacy_execute(LEGACY_PROTECTED, code, sizeof(code), &state, NULL);
 }
 
-TEST(legacy, cr4_vmxe, "SDM Restrictions on VMX Operation", "in root operation in protected mode clearing CR4.VMXE makes #GP(0)",
-	FAULT(GP), .covers = "msr:IA32_VMX_CR4_FIXED0")
+TEST(legacy, cr4_vmxe, "SDM Restrictions on VMX Operation",
+	"in root operation in protected mode clearing CR4.VMXE makes #GP(0)", FAULT(GP),
+	.covers = "msr:IA32_VMX_CR4_FIXED0")
 {
 	static const uint8_t code[] = { 0x0f, 0x22, 0xe0 }; /* mov %eax, %cr4 */
 	struct legacy_state state = { .vmx = true };

@@ -1,5 +1,5 @@
-/* VM entries from a host outside IA-32e mode (Intel SDM, "Checks Related to Address-Space Size", "Host
-   Address-Space Size"): what it may not ask for, and that it gets its guest's exit. */
+/* VM entries from a host outside IA-32e mode (Intel SDM, "Checks Related to Address-Space Size",
+   "Host Address-Space Size"): what it may not ask for, and that it gets its guest's exit. */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "vmx-tests/host_legacy.h"
@@ -20,7 +20,8 @@ static outcome enter(enum instruction instruction)
 	uint64_t reason, flags;
 	outcome result;
 
-	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode_plain(code, instruction), &state, NULL);
+	result = legacy_execute(
+		LEGACY_PROTECTED, code, instruction_encode_plain(code, instruction), &state, NULL);
 	if (result != OK)
 		return result;
 	vmx_enter_operation();
@@ -31,8 +32,8 @@ static outcome enter(enum instruction instruction)
 	if (flags != 0)
 		return FAIL_INVALID;
 	reason = field_read(VMCS_EXIT_REASON);
-	return reason & EXIT_REASON_ENTRY_FAILURE ? ENTRY_FAIL(reason & EXIT_REASON_BASIC) :
-						    EXIT(reason & EXIT_REASON_BASIC);
+	return reason & EXIT_REASON_ENTRY_FAILURE ? ENTRY_FAIL(reason & EXIT_REASON_BASIC)
+						  : EXIT(reason & EXIT_REASON_BASIC);
 }
 
 static void prepare(void)
@@ -42,7 +43,8 @@ static void prepare(void)
 }
 
 TEST(legacy_entry, vmlaunch, "SDM Host Address-Space Size",
-	"a host in protected mode enters a guest in protected mode, and gets its VM exit", EXIT(EXIT_REASON_VMCALL),
+	"a host in protected mode enters a guest in protected mode, and gets its VM exit",
+	EXIT(EXIT_REASON_VMCALL),
 	.covers = "insn:VMLAUNCH control:VM_EXIT_HOST_ADDRESS_SPACE_SIZE check:outside_ia32e_guest "
 		  "check:outside_ia32e_host")
 {
@@ -51,7 +53,8 @@ TEST(legacy_entry, vmlaunch, "SDM Host Address-Space Size",
 }
 
 TEST(legacy_entry, host_64bit, "SDM Checks Related to Address-Space Size",
-	"outside IA-32e mode \"host address-space size\" must be 0", FAIL_VALID(VMX_ERROR_ENTRY_HOST_STATE),
+	"outside IA-32e mode \"host address-space size\" must be 0",
+	FAIL_VALID(VMX_ERROR_ENTRY_HOST_STATE),
 	.covers = "insn:VMLAUNCH check:outside_ia32e_host control:VM_EXIT_HOST_ADDRESS_SPACE_SIZE")
 {
 	prepare();
@@ -61,15 +64,18 @@ TEST(legacy_entry, host_64bit, "SDM Checks Related to Address-Space Size",
 }
 
 TEST(legacy_entry, guest_64bit, "SDM Checks Related to Address-Space Size",
-	"outside IA-32e mode \"IA-32e mode guest\" must be 0", FAIL_VALID(VMX_ERROR_ENTRY_HOST_STATE),
+	"outside IA-32e mode \"IA-32e mode guest\" must be 0",
+	FAIL_VALID(VMX_ERROR_ENTRY_HOST_STATE),
 	.covers = "insn:VMLAUNCH check:outside_ia32e_guest control:VM_ENTRY_IA32E_MODE_GUEST")
 {
 	legacy_set_host();
 	return enter(INSN_VMLAUNCH);
 }
 
-TEST(legacy_entry, vmresume_clear, "SDM VMLAUNCH/VMRESUME", "VMRESUME of a clear VMCS, from protected mode",
-	FAIL_VALID(VMX_ERROR_VMRESUME_NOT_LAUNCHED), .covers = "insn:VMRESUME error:VMRESUME_NOT_LAUNCHED")
+TEST(legacy_entry, vmresume_clear, "SDM VMLAUNCH/VMRESUME",
+	"VMRESUME of a clear VMCS, from protected mode",
+	FAIL_VALID(VMX_ERROR_VMRESUME_NOT_LAUNCHED),
+	.covers = "insn:VMRESUME error:VMRESUME_NOT_LAUNCHED")
 {
 	prepare();
 	return enter(INSN_VMRESUME);

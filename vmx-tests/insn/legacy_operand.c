@@ -1,5 +1,6 @@
-/* Operands of VMX instructions on a host in protected mode (Intel SDM, "VMX Instruction Reference": operand sizes
-   outside IA-32e mode, and the "Protected Mode Exceptions" of segments). 64-bit mode's are memory.c's. */
+/* Operands of VMX instructions on a host in protected mode (Intel SDM, "VMX Instruction Reference":
+   operand sizes outside IA-32e mode, and the "Protected Mode Exceptions" of segments). 64-bit
+   mode's are memory.c's. */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "runtime/string.h"
@@ -9,7 +10,7 @@
 #define COVERS_MEMORY                                                                              \
 	.covers = "insn:VMXON insn:VMCLEAR insn:VMPTRLD insn:VMPTRST insn:VMREAD insn:VMWRITE "    \
 		  "insn:INVEPT insn:INVVPID"
-#define PATTERN	   UINT64_C(0x123456789abcdef0)
+#define PATTERN    UINT64_C(0x123456789abcdef0)
 #define SEGMENT_ES 0x26
 #define SEGMENT_CS 0x2e
 #define SEGMENT_SS 0x36
@@ -28,8 +29,10 @@ struct memory_row {
 		{ { "VMXON", reads }, INSN_VMXON }, { { "VMCLEAR", reads }, INSN_VMCLEAR },        \
 			{ { "VMPTRLD", reads }, INSN_VMPTRLD },                                    \
 			{ { "VMPTRST", writes }, INSN_VMPTRST },                                   \
-			{ { "VMREAD", writes }, INSN_VMREAD }, { { "VMWRITE", reads }, INSN_VMWRITE }, \
-			{ { "INVEPT", reads }, INSN_INVEPT }, { { "INVVPID", reads }, INSN_INVVPID }, \
+			{ { "VMREAD", writes }, INSN_VMREAD },                                     \
+			{ { "VMWRITE", reads }, INSN_VMWRITE },                                    \
+			{ { "INVEPT", reads }, INSN_INVEPT },                                      \
+			{ { "INVVPID", reads }, INSN_INVVPID },                                    \
 	}
 
 static const struct memory_row faults_gp[] = ROWS(FAULT(GP), FAULT(GP));
@@ -45,7 +48,8 @@ static unsigned int operand_bytes(enum instruction instruction)
 	return instruction == INSN_VMREAD || instruction == INSN_VMWRITE ? 4 : 8;
 }
 
-/* Runs the row's instruction at that offset of a segment, by a prefix (0: DS). VMXON runs outside VMX operation. */
+/* Runs the row's instruction at that offset of a segment, by a prefix (0: DS). VMXON runs outside
+ * VMX operation. */
 static outcome run_at(struct legacy_state state, uint8_t prefix, uint32_t offset)
 {
 	enum instruction instruction = TEST_ROW(struct memory_row)->instruction;
@@ -67,7 +71,8 @@ static outcome run_at(struct legacy_state state, uint8_t prefix, uint32_t offset
 /* The good operand into legacy_area, at an offset. */
 static void put_operand(uint32_t offset)
 {
-	memcpy(legacy_area + offset, instruction_good_operand(TEST_ROW(struct memory_row)->instruction), 16);
+	memcpy(legacy_area + offset,
+		instruction_good_operand(TEST_ROW(struct memory_row)->instruction), 16);
 }
 
 static uint32_t last_offset(void)
@@ -156,48 +161,53 @@ static const struct segment null_segments[] = {
 SWEEP(legacy_operand, unusable, "SDM VMX Instruction Reference",
 	"an operand in DS, FS or GS that is unusable makes #GP(0)", faults_gp, COVERS_MEMORY)
 {
-	return run_segments(null_segments, ARRAY_SIZE(null_segments), (uint32_t)vmx_address(legacy_area));
+	return run_segments(
+		null_segments, ARRAY_SIZE(null_segments), (uint32_t)vmx_address(legacy_area));
 }
 
-SWEEP(legacy_operand, ss_within, "SDM VMX Instruction Reference", "an operand within SS's limit is good", succeeds,
-	COVERS_MEMORY)
+SWEEP(legacy_operand, ss_within, "SDM VMX Instruction Reference",
+	"an operand within SS's limit is good", succeeds, COVERS_MEMORY)
 {
 	put_operand(last_offset());
-	return run_at((struct legacy_state){ .ss = LEGACY_SELECTOR_SMALL }, SEGMENT_SS, last_offset());
+	return run_at(
+		(struct legacy_state){ .ss = LEGACY_SELECTOR_SMALL }, SEGMENT_SS, last_offset());
 }
 
-SWEEP(legacy_operand, ss_limit, "SDM VMX Instruction Reference", "an operand beyond SS's limit makes #SS(0)", faults_ss,
-	COVERS_MEMORY)
+SWEEP(legacy_operand, ss_limit, "SDM VMX Instruction Reference",
+	"an operand beyond SS's limit makes #SS(0)", faults_ss, COVERS_MEMORY)
 {
 	put_operand(last_offset() + 1);
-	return run_at((struct legacy_state){ .ss = LEGACY_SELECTOR_SMALL }, SEGMENT_SS, last_offset() + 1);
+	return run_at((struct legacy_state){ .ss = LEGACY_SELECTOR_SMALL }, SEGMENT_SS,
+		last_offset() + 1);
 }
 
-SWEEP(legacy_operand, expand_down_within, "SDM Limit Checking", "an operand above an expand-down segment's limit is good",
-	succeeds, COVERS_MEMORY)
+SWEEP(legacy_operand, expand_down_within, "SDM Limit Checking",
+	"an operand above an expand-down segment's limit is good", succeeds, COVERS_MEMORY)
 {
 	put_operand(SMALL_END);
 	return run_at((struct legacy_state){ .ds = LEGACY_SELECTOR_EXPAND_DOWN }, 0, SMALL_END);
 }
 
 SWEEP(legacy_operand, expand_down_limit, "SDM Limit Checking",
-	"an operand that starts at an expand-down segment's limit makes #GP(0)", faults_gp, COVERS_MEMORY)
+	"an operand that starts at an expand-down segment's limit makes #GP(0)", faults_gp,
+	COVERS_MEMORY)
 {
 	put_operand(SMALL_END - 1);
 	return run_at((struct legacy_state){ .ds = LEGACY_SELECTOR_EXPAND_DOWN }, 0, SMALL_END - 1);
 }
 
 SWEEP(legacy_operand, read_only_segment, "SDM VMX Instruction Reference",
-	"a read-only data segment: #GP(0) for VMPTRST and VMREAD, which write, none for the others", write_faults_gp,
-	COVERS_MEMORY)
+	"a read-only data segment: #GP(0) for VMPTRST and VMREAD, which write, none for the others",
+	write_faults_gp, COVERS_MEMORY)
 {
 	put_operand(0);
-	return run_at((struct legacy_state){ .ds = LEGACY_SELECTOR_READ_ONLY }, 0, (uint32_t)vmx_address(legacy_area));
+	return run_at((struct legacy_state){ .ds = LEGACY_SELECTOR_READ_ONLY }, 0,
+		(uint32_t)vmx_address(legacy_area));
 }
 
 SWEEP(legacy_operand, code_segment, "SDM VMX Instruction Reference",
-	"a readable code segment: #GP(0) for VMPTRST and VMREAD, which write, none for the others", write_faults_gp,
-	COVERS_MEMORY)
+	"a readable code segment: #GP(0) for VMPTRST and VMREAD, which write, none for the others",
+	write_faults_gp, COVERS_MEMORY)
 {
 	put_operand(0);
 	return run_at((struct legacy_state){ 0 }, SEGMENT_CS, (uint32_t)vmx_address(legacy_area));
@@ -234,8 +244,8 @@ static const struct size_row reads[] = {
 	{ { "natural width", OK }, VMCS_GUEST_RIP, 0x9abcdef0 },
 };
 
-SWEEP(legacy_operand, vmread_register, "SDM VMREAD", "outside IA-32e mode a register takes 32 bits of the field", reads,
-	.covers = "insn:VMREAD")
+SWEEP(legacy_operand, vmread_register, "SDM VMREAD",
+	"outside IA-32e mode a register takes 32 bits of the field", reads, .covers = "insn:VMREAD")
 {
 	static const struct operand eax = { .is_register = true, .base = RAX };
 	const struct size_row *row = TEST_ROW(struct size_row);
@@ -248,14 +258,15 @@ SWEEP(legacy_operand, vmread_register, "SDM VMREAD", "outside IA-32e mode a regi
 	field_write(row->field & ~ENCODING_HIGH, PATTERN);
 	state.gpr[RCX] = row->field;
 	state.gpr[RAX] = UINT32_MAX;
-	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode(code, INSN_VMREAD, RCX, &eax), &state, NULL);
+	result = legacy_execute(LEGACY_PROTECTED, code,
+		instruction_encode(code, INSN_VMREAD, RCX, &eax), &state, NULL);
 	CHECK_EQUAL(test_observe(state.gpr[RAX]), row->value);
 	CHECK_EQUAL(state.eflags & VMX_FLAGS, 0);
 	return result;
 }
 
-SWEEP(legacy_operand, vmread_memory, "SDM VMREAD", "outside IA-32e mode 4 bytes of memory are written", reads,
-	.covers = "insn:VMREAD")
+SWEEP(legacy_operand, vmread_memory, "SDM VMREAD",
+	"outside IA-32e mode 4 bytes of memory are written", reads, .covers = "insn:VMREAD")
 {
 	const struct size_row *row = TEST_ROW(struct size_row);
 	struct legacy_state state = { .vmx = true };
@@ -269,7 +280,8 @@ SWEEP(legacy_operand, vmread_memory, "SDM VMREAD", "outside IA-32e mode 4 bytes 
 	memcpy(legacy_area, &memory, sizeof(memory));
 	state.gpr[RCX] = row->field;
 	state.gpr[RDI] = (uint32_t)vmx_address(legacy_area);
-	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMREAD), &state, NULL);
+	result = legacy_execute(
+		LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMREAD), &state, NULL);
 	memcpy(&memory, legacy_area, sizeof(memory));
 	CHECK_EQUAL(test_observe(memory), BITS(63, 32) | row->value);
 	return result;
@@ -279,12 +291,14 @@ static const struct size_row writes[] = {
 	{ { "16 bits", OK }, VMCS_GUEST_ES_SELECTOR, 0xcdef },
 	{ { "32 bits", OK }, VMCS_GUEST_ES_LIMIT, 0x89abcdef },
 	{ { "64 bits, full: the high half becomes 0", OK }, VMCS_GUEST_IA32_DEBUGCTL, 0x89abcdef },
-	{ { "64 bits, high: the low half stays", OK }, VMCS_GUEST_IA32_DEBUGCTL | ENCODING_HIGH, 0x89abcdef9abcdef0 },
+	{ { "64 bits, high: the low half stays", OK }, VMCS_GUEST_IA32_DEBUGCTL | ENCODING_HIGH,
+		0x89abcdef9abcdef0 },
 	{ { "natural width: the high half becomes 0", OK }, VMCS_GUEST_RIP, 0x89abcdef },
 };
 
 SWEEP(legacy_operand, vmwrite_register, "SDM VMWRITE",
-	"outside IA-32e mode 32 bits are written, and what a field has above them becomes 0", writes, .covers = "insn:VMWRITE")
+	"outside IA-32e mode 32 bits are written, and what a field has above them becomes 0",
+	writes, .covers = "insn:VMWRITE")
 {
 	static const struct operand eax = { .is_register = true, .base = RAX };
 	const struct size_row *row = TEST_ROW(struct size_row);
@@ -297,14 +311,15 @@ SWEEP(legacy_operand, vmwrite_register, "SDM VMWRITE",
 	field_write(row->field & ~ENCODING_HIGH, PATTERN);
 	state.gpr[RCX] = row->field;
 	state.gpr[RAX] = 0x89abcdef;
-	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode(code, INSN_VMWRITE, RCX, &eax), &state, NULL);
+	result = legacy_execute(LEGACY_PROTECTED, code,
+		instruction_encode(code, INSN_VMWRITE, RCX, &eax), &state, NULL);
 	load_vmcs();
 	CHECK_EQUAL(field_read(row->field & ~ENCODING_HIGH), row->value);
 	return result;
 }
 
-SWEEP(legacy_operand, vmwrite_memory, "SDM VMWRITE", "outside IA-32e mode 4 bytes of memory are read", writes,
-	.covers = "insn:VMWRITE")
+SWEEP(legacy_operand, vmwrite_memory, "SDM VMWRITE",
+	"outside IA-32e mode 4 bytes of memory are read", writes, .covers = "insn:VMWRITE")
 {
 	const struct size_row *row = TEST_ROW(struct size_row);
 	struct legacy_state state = { .vmx = true };
@@ -318,13 +333,15 @@ SWEEP(legacy_operand, vmwrite_memory, "SDM VMWRITE", "outside IA-32e mode 4 byte
 	memcpy(legacy_area, &memory, sizeof(memory));
 	state.gpr[RCX] = row->field;
 	state.gpr[RDI] = (uint32_t)vmx_address(legacy_area);
-	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMWRITE), &state, NULL);
+	result = legacy_execute(
+		LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMWRITE), &state, NULL);
 	load_vmcs();
 	CHECK_EQUAL(field_read(row->field & ~ENCODING_HIGH), row->value);
 	return result;
 }
 
-TEST(legacy_operand, vmptrst, "SDM VMPTRST", "outside IA-32e mode, too, 8 bytes are stored", OK, .covers = "insn:VMPTRST")
+TEST(legacy_operand, vmptrst, "SDM VMPTRST", "outside IA-32e mode, too, 8 bytes are stored", OK,
+	.covers = "insn:VMPTRST")
 {
 	struct legacy_state state = { .vmx = true };
 	uint64_t memory[2] = { UINT64_MAX, UINT64_MAX };
@@ -333,14 +350,16 @@ TEST(legacy_operand, vmptrst, "SDM VMPTRST", "outside IA-32e mode, too, 8 bytes 
 
 	memcpy(legacy_area, memory, sizeof(memory));
 	state.gpr[RDI] = (uint32_t)vmx_address(legacy_area);
-	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMPTRST), &state, NULL);
+	result = legacy_execute(
+		LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMPTRST), &state, NULL);
 	memcpy(memory, legacy_area, sizeof(memory));
 	CHECK_EQUAL(test_observe(memory[0]), vmx_address(vmx_region));
 	CHECK_EQUAL(test_observe(memory[1]), UINT64_MAX);
 	return result;
 }
 
-TEST(legacy_operand, vmptrld_upper, "SDM VMPTRLD", "outside IA-32e mode, too, the pointer has 64 bits: one beyond the width fails", OK,
+TEST(legacy_operand, vmptrld_upper, "SDM VMPTRLD",
+	"outside IA-32e mode, too, the pointer has 64 bits: one beyond the width fails", OK,
 	.covers = "insn:VMPTRLD error:VMPTRLD_ADDRESS")
 {
 	struct legacy_state state = { .vmx = true };
@@ -350,7 +369,8 @@ TEST(legacy_operand, vmptrld_upper, "SDM VMPTRLD", "outside IA-32e mode, too, th
 
 	memcpy(legacy_area, &memory, sizeof(memory));
 	state.gpr[RDI] = (uint32_t)vmx_address(legacy_area);
-	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMPTRLD), &state, NULL);
+	result = legacy_execute(
+		LEGACY_PROTECTED, code, instruction_encode_plain(code, INSN_VMPTRLD), &state, NULL);
 	CHECK_EQUAL(state.eflags & VMX_FLAGS, RFLAGS_ZF);
 	load_vmcs();
 	CHECK_EQUAL(field_read(VMCS_VM_INSTRUCTION_ERROR), VMX_ERROR_VMPTRLD_ADDRESS);
@@ -371,7 +391,8 @@ static const struct type_row bad_types[] = {
 	{ { "INVVPID, bit 31", OK }, INSN_INVVPID, BIT(31) | 2 },
 };
 
-SWEEP(legacy_operand, bad_type, "SDM INVEPT", "outside IA-32e mode the type has 32 bits; one that no CPU has fails", bad_types,
+SWEEP(legacy_operand, bad_type, "SDM INVEPT",
+	"outside IA-32e mode the type has 32 bits; one that no CPU has fails", bad_types,
 	.covers = "insn:INVEPT insn:INVVPID error:INVEPT_INVVPID_OPERAND")
 {
 	const struct type_row *row = TEST_ROW(struct type_row);
@@ -383,7 +404,8 @@ SWEEP(legacy_operand, bad_type, "SDM INVEPT", "outside IA-32e mode the type has 
 		return OK;
 	state.gpr[RDI] = (uint32_t)vmx_address(instruction_good_operand(row->instruction));
 	state.gpr[RCX] = row->type;
-	result = legacy_execute(LEGACY_PROTECTED, code, instruction_encode_plain(code, row->instruction), &state, NULL);
+	result = legacy_execute(LEGACY_PROTECTED, code,
+		instruction_encode_plain(code, row->instruction), &state, NULL);
 	CHECK_EQUAL(state.eflags & VMX_FLAGS, RFLAGS_ZF);
 	load_vmcs();
 	CHECK_EQUAL(field_read(VMCS_VM_INSTRUCTION_ERROR), VMX_ERROR_INVEPT_INVVPID_OPERAND);

@@ -1,5 +1,6 @@
-/* Faults of the memory operand on the host in 64-bit mode (Intel SDM, the "64-Bit Mode Exceptions" of each
-   VMX instruction, and "Page-Fault Exceptions"). What the operand holds is each instruction's file's. */
+/* Faults of the memory operand on the host in 64-bit mode (Intel SDM, the "64-Bit Mode Exceptions"
+   of each VMX instruction, and "Page-Fault Exceptions"). What the operand holds is each
+   instruction's file's. */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "runtime/paging.h"
@@ -12,14 +13,14 @@
 #define COVERS                                                                                     \
 	.covers = "insn:VMXON insn:VMCLEAR insn:VMPTRLD insn:VMPTRST insn:VMREAD insn:VMWRITE "    \
 		  "insn:INVEPT insn:INVVPID"
-#define NON_CANONICAL (BIT(47))
-#define PAGE_FAULT_P  1 /* "Page-Fault Exceptions": the bits of the error code */
-#define PAGE_FAULT_W  2
+#define NON_CANONICAL   (BIT(47))
+#define PAGE_FAULT_P    1 /* "Page-Fault Exceptions": the bits of the error code */
+#define PAGE_FAULT_W    2
 #define PAGE_FAULT_RSVD 8
-#define SEGMENT_SS    0x36
-#define SEGMENT_DS    0x3e
-#define SEGMENT_FS    0x64
-#define SEGMENT_GS    0x65
+#define SEGMENT_SS      0x36
+#define SEGMENT_DS      0x3e
+#define SEGMENT_FS      0x64
+#define SEGMENT_GS      0x65
 
 struct memory_row {
 	struct test_row row;
@@ -32,17 +33,19 @@ struct memory_row {
 		{ { "VMXON", reads }, INSN_VMXON }, { { "VMCLEAR", reads }, INSN_VMCLEAR },        \
 			{ { "VMPTRLD", reads }, INSN_VMPTRLD },                                    \
 			{ { "VMPTRST", writes }, INSN_VMPTRST },                                   \
-			{ { "VMREAD", writes }, INSN_VMREAD }, { { "VMWRITE", reads }, INSN_VMWRITE }, \
-			{ { "INVEPT", reads }, INSN_INVEPT }, { { "INVVPID", reads }, INSN_INVVPID }, \
+			{ { "VMREAD", writes }, INSN_VMREAD },                                     \
+			{ { "VMWRITE", reads }, INSN_VMWRITE },                                    \
+			{ { "INVEPT", reads }, INSN_INVEPT },                                      \
+			{ { "INVVPID", reads }, INSN_INVVPID },                                    \
 	}
 
-/* Two pages in a map of their own: the guest's identity map, with a table of 4-KByte entries for the 2 MiB at
-   `window`, of which the first two lead to these. */
+/* Two pages in a map of their own: the guest's identity map, with a table of 4-KByte entries for
+   the 2 MiB at `window`, of which the first two lead to these. */
 static uint8_t pages[2][4096] __aligned(4096);
 static uint64_t window_table[512] __aligned(4096);
 static uint64_t host_cr3;
 
-#define WINDOW	     (UINT64_C(3) << 30) /* linear address, where the suite has nothing else */
+#define WINDOW       (UINT64_C(3) << 30) /* linear address, where the suite has nothing else */
 #define PAGE_END     (WINDOW + PAGE_SIZE)
 #define WINDOW_ENTRY 3 * 512 /* of guest_pd */
 
@@ -64,7 +67,8 @@ static void close_window(void)
 	guest_tables_reset();
 }
 
-/* Is the row's instruction one of this CPU? VMXON runs outside VMX operation, where its operand counts. */
+/* Is the row's instruction one of this CPU? VMXON runs outside VMX operation, where its operand
+ * counts. */
 static bool prepare(enum instruction instruction)
 {
 	if (instruction == INSN_VMXON)
@@ -119,8 +123,8 @@ SWEEP(memory, non_canonical_high, "SDM VMX Instruction Reference",
 }
 
 SWEEP(memory, non_canonical_ds, "SDM VMX Instruction Reference",
-	"64-bit mode: a DS override does not make an address relative to RBP one in DS: #SS(0)", faults_ss,
-	COVERS)
+	"64-bit mode: a DS override does not make an address relative to RBP one in DS: #SS(0)",
+	faults_ss, COVERS)
 {
 	return run_at(RBP, SEGMENT_DS, NON_CANONICAL);
 }
@@ -151,13 +155,15 @@ SWEEP(memory, non_canonical_fs_stack, "SDM VMX Instruction Reference",
 
 /* The operand's bytes reach over the end of the canonical range. */
 SWEEP(memory, non_canonical_end, "SDM VMX Instruction Reference",
-	"64-bit mode: an operand that reaches into non-canonical addresses makes #GP(0)", faults_gp, COVERS)
+	"64-bit mode: an operand that reaches into non-canonical addresses makes #GP(0)", faults_gp,
+	COVERS)
 {
 	return run_at(RDI, 0, BITS(46, 0) - 3);
 }
 
 /* One page fault: the outcome and the address in CR2. */
-static outcome run_in_window(uint64_t first, uint64_t second, uint64_t address, uint64_t expected_address)
+static outcome run_in_window(
+	uint64_t first, uint64_t second, uint64_t address, uint64_t expected_address)
 {
 	static const struct operand rdi = { .base = RDI };
 	enum instruction instruction = TEST_ROW(struct memory_row)->instruction;
@@ -181,7 +187,8 @@ static outcome run_in_window(uint64_t first, uint64_t second, uint64_t address, 
 static const struct memory_row not_present[] = ROWS(FAULT(PF, 0), FAULT(PF, PAGE_FAULT_W));
 
 SWEEP(memory, not_present, "SDM Page-Fault Exceptions",
-	"a page that is not present: #PF with P = 0, W/R for what is written, and CR2", not_present, COVERS)
+	"a page that is not present: #PF with P = 0, W/R for what is written, and CR2", not_present,
+	COVERS)
 {
 	return run_in_window(0, GOOD, WINDOW + 8, WINDOW + 8);
 }
@@ -192,9 +199,8 @@ SWEEP(memory, not_present_second, "SDM Page-Fault Exceptions",
 	return run_in_window(GOOD, 0, PAGE_END - 4, PAGE_END);
 }
 
-static const struct memory_row reserved[] =
-	ROWS(FAULT(PF, PAGE_FAULT_RSVD | PAGE_FAULT_P),
-		FAULT(PF, PAGE_FAULT_RSVD | PAGE_FAULT_P | PAGE_FAULT_W));
+static const struct memory_row reserved[] = ROWS(FAULT(PF, PAGE_FAULT_RSVD | PAGE_FAULT_P),
+	FAULT(PF, PAGE_FAULT_RSVD | PAGE_FAULT_P | PAGE_FAULT_W));
 
 SWEEP(memory, reserved_bit, "SDM Page-Fault Exceptions",
 	"a paging-structure entry with a reserved bit: #PF with RSVD = 1", reserved, COVERS,
@@ -206,7 +212,8 @@ SWEEP(memory, reserved_bit, "SDM Page-Fault Exceptions",
 static const struct memory_row read_only[] = ROWS(OK, FAULT(PF, PAGE_FAULT_P | PAGE_FAULT_W));
 
 SWEEP(memory, read_only, "SDM Page-Fault Exceptions",
-	"a read-only page with CR0.WP = 1: #PF for VMPTRST and VMREAD, which write, none for the others",
+	"a read-only page with CR0.WP = 1: #PF for VMPTRST and VMREAD, which write, none for the "
+	"others",
 	read_only, COVERS)
 {
 	return run_in_window(PTE_P, PTE_P, WINDOW + 16, WINDOW + 16);
@@ -224,12 +231,14 @@ SWEEP(memory, read_only_wp_clear, "SDM Access Rights",
 	return result;
 }
 
-SWEEP(memory, user_page, "SDM Access Rights", "a user page with CR4.SMAP = 0 is good at CPL 0", succeeds, COVERS)
+SWEEP(memory, user_page, "SDM Access Rights", "a user page with CR4.SMAP = 0 is good at CPL 0",
+	succeeds, COVERS)
 {
 	return run_in_window(GOOD | PTE_U, GOOD | PTE_U, WINDOW + 16, WINDOW + 16);
 }
 
-static const struct memory_row smap[] = ROWS(FAULT(PF, PAGE_FAULT_P), FAULT(PF, PAGE_FAULT_P | PAGE_FAULT_W));
+static const struct memory_row smap[] =
+	ROWS(FAULT(PF, PAGE_FAULT_P), FAULT(PF, PAGE_FAULT_P | PAGE_FAULT_W));
 
 /* With SMAP the suite's own pages must be the supervisor's: the guest's map is not good enough. */
 static outcome run_with_smap(uint64_t rflags)
@@ -262,20 +271,23 @@ static bool has_smap(void)
 }
 static const struct test_need need_smap = { "no SMAP (CPUID.7:EBX bit 20)", has_smap };
 
-SWEEP(memory, smap, "SDM Access Rights", "a user page with CR4.SMAP = 1 and RFLAGS.AC = 0: #PF at CPL 0", smap,
-	COVERS, .needs = NEEDS(&need_smap))
+SWEEP(memory, smap, "SDM Access Rights",
+	"a user page with CR4.SMAP = 1 and RFLAGS.AC = 0: #PF at CPL 0", smap, COVERS,
+	.needs = NEEDS(&need_smap))
 {
 	return run_with_smap(0);
 }
 
-SWEEP(memory, smap_ac, "SDM Access Rights", "a user page with CR4.SMAP = 1 and RFLAGS.AC = 1 is good at CPL 0",
-	succeeds, COVERS, .needs = NEEDS(&need_smap))
+SWEEP(memory, smap_ac, "SDM Access Rights",
+	"a user page with CR4.SMAP = 1 and RFLAGS.AC = 1 is good at CPL 0", succeeds, COVERS,
+	.needs = NEEDS(&need_smap))
 {
 	return run_with_smap(RFLAGS_AC);
 }
 
 SWEEP(memory, alignment, "SDM Alignment Check Exception (#AC)",
-	"at CPL 0 an unaligned operand is good even with CR0.AM = 1 and RFLAGS.AC = 1", succeeds, COVERS)
+	"at CPL 0 an unaligned operand is good even with CR0.AM = 1 and RFLAGS.AC = 1", succeeds,
+	COVERS)
 {
 	static uint8_t buffer[32] __aligned(16);
 	enum instruction instruction = TEST_ROW(struct memory_row)->instruction;

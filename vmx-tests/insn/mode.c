@@ -1,12 +1,14 @@
 /* Where VMX instructions are recognized (Intel SDM, "VMX Instruction Reference", the operation and
-   exceptions of each instruction): outside VMX operation and in root operation. The guest's modes are mode_guest.c's. */
+   exceptions of each instruction): outside VMX operation and in root operation. The guest's modes
+   are mode_guest.c's. */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "vmx-tests/insn/instruction.h"
 
 #define COVERS_ALL                                                                                 \
 	.covers = "insn:VMXON insn:VMXOFF insn:VMCLEAR insn:VMPTRLD insn:VMPTRST insn:VMREAD "     \
-		  "insn:VMWRITE insn:VMLAUNCH insn:VMRESUME insn:VMCALL insn:VMFUNC insn:INVEPT insn:INVVPID"
+		  "insn:VMWRITE insn:VMLAUNCH insn:VMRESUME insn:VMCALL insn:VMFUNC insn:INVEPT "  \
+		  "insn:INVVPID"
 
 struct mode_row {
 	struct test_row row;
@@ -19,7 +21,8 @@ static outcome run_row(enum host_mode mode)
 
 	if (!instruction_available(row->instruction))
 		return row->row.expected;
-	return instruction_run_in(mode, row->instruction, instruction_good_operand(row->instruction),
+	return instruction_run_in(mode, row->instruction,
+		instruction_good_operand(row->instruction),
 		instruction_good_value(row->instruction));
 }
 
@@ -86,7 +89,8 @@ static const struct mode_row root[] = {
 };
 
 SWEEP(mode, root, "SDM VMX Instruction Reference",
-	"in root operation, in 64-bit mode at CPL 0, they are executed; VMFUNC makes #UD", root, COVERS_ALL)
+	"in root operation, in 64-bit mode at CPL 0, they are executed; VMFUNC makes #UD", root,
+	COVERS_ALL)
 {
 	if (!vmx_is_on())
 		vmx_enter_operation();
@@ -141,7 +145,8 @@ static const struct mode_row compatibility[] = {
 };
 
 SWEEP(mode, root_compatibility, "SDM VMX Instruction Reference",
-	"in root operation they are not recognized in compatibility mode", compatibility, COVERS_ALL)
+	"in root operation they are not recognized in compatibility mode", compatibility,
+	COVERS_ALL)
 {
 	return run_row(HOST_COMPATIBILITY);
 }
@@ -162,7 +167,8 @@ SWEEP(mode, root_user_unmapped, "SDM VMX Instruction Reference",
 
 	if (!instruction_available(instruction))
 		return TEST_ROW(struct mode_row)->row.expected;
-	return instruction_run_in(HOST_64BIT_USER, instruction, UNMAPPED, instruction_good_value(instruction));
+	return instruction_run_in(
+		HOST_64BIT_USER, instruction, UNMAPPED, instruction_good_value(instruction));
 }
 
 SWEEP(mode, outside_unmapped, "SDM VMX Instruction Reference",
@@ -180,12 +186,14 @@ TEST(mode, vmxon_outside_user, "SDM VMXON", "outside VMX operation at CPL 3: #GP
 	.covers = "insn:VMXON")
 {
 	vmx_leave_operation();
-	return instruction_run_in(HOST_64BIT_USER, INSN_VMXON, instruction_good_operand(INSN_VMXON), 0);
+	return instruction_run_in(
+		HOST_64BIT_USER, INSN_VMXON, instruction_good_operand(INSN_VMXON), 0);
 }
 
 TEST(mode, vmxon_outside_compatibility, "SDM VMXON", "in compatibility mode: #UD", FAULT(UD),
 	.covers = "insn:VMXON")
 {
 	vmx_leave_operation();
-	return instruction_run_in(HOST_COMPATIBILITY, INSN_VMXON, instruction_good_operand(INSN_VMXON), 0);
+	return instruction_run_in(
+		HOST_COMPATIBILITY, INSN_VMXON, instruction_good_operand(INSN_VMXON), 0);
 }

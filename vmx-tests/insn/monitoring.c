@@ -1,5 +1,5 @@
-/* Address-range monitoring over VMXON and VMXOFF (Intel SDM, "VMXON", "VMXOFF", "MWAIT"): both clear what MONITOR
-   set up, so that MWAIT does not wait. VM exits' part in it is exit/'s. */
+/* Address-range monitoring over VMXON and VMXOFF (Intel SDM, "VMXON", "VMXOFF", "MWAIT"): both
+   clear what MONITOR set up, so that MWAIT does not wait. VM exits' part in it is exit/'s. */
 #define TEST_FOLDER "insn/"
 #include "runtime/apic.h"
 #include "runtime/harness.h"
@@ -18,8 +18,8 @@ static void acknowledge(struct trap_frame *frame)
 	apic_eoi();
 }
 
-/* TSC ticks that MWAIT takes after MONITOR and what is done between them; the timer ends it at the latest. Only
-   write-back memory is monitored, so that caches are on meanwhile. */
+/* TSC ticks that MWAIT takes after MONITOR and what is done between them; the timer ends it at the
+   latest. Only write-back memory is monitored, so that caches are on meanwhile. */
 static uint64_t measure(enum between between)
 {
 	trap_handler *before = trap_set_handler(APIC_VECTOR_TIMER, acknowledge);
@@ -48,11 +48,13 @@ static bool has_monitor_that_waits(void)
 	return need_monitor.met() && measure(NOTHING) >= WAIT_TICKS / 2;
 }
 
-static const struct test_need need_wait = { "MWAIT does not wait (or no MONITOR: CPUID.1:ECX bit 3)",
-	has_monitor_that_waits };
+static const struct test_need need_wait = {
+	"MWAIT does not wait (or no MONITOR: CPUID.1:ECX bit 3)", has_monitor_that_waits
+};
 
-TEST(monitoring, vmxoff, "SDM VMXOFF", "VMXOFF clears address-range monitoring: MWAIT does not wait", OK,
-	.covers = "insn:VMXOFF", .needs = NEEDS(&need_wait))
+TEST(monitoring, vmxoff, "SDM VMXOFF",
+	"VMXOFF clears address-range monitoring: MWAIT does not wait", OK, .covers = "insn:VMXOFF",
+	.needs = NEEDS(&need_wait))
 {
 	uint64_t ticks = measure(BETWEEN_VMXOFF);
 
@@ -60,8 +62,8 @@ TEST(monitoring, vmxoff, "SDM VMXOFF", "VMXOFF clears address-range monitoring: 
 	return OK;
 }
 
-TEST(monitoring, vmxon, "SDM VMXON", "VMXON clears address-range monitoring: MWAIT does not wait", OK,
-	.covers = "insn:VMXON", .needs = NEEDS(&need_wait))
+TEST(monitoring, vmxon, "SDM VMXON", "VMXON clears address-range monitoring: MWAIT does not wait",
+	OK, .covers = "insn:VMXON", .needs = NEEDS(&need_wait))
 {
 	uint64_t ticks;
 

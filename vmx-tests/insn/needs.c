@@ -38,9 +38,11 @@ static bool writes_no_exit_field(void)
 	return !writes_any_field();
 }
 
-const struct test_need need_no_vmcs_shadowing = { "VMCS shadowing (IA32_VMX_PROCBASED_CTLS2 bit 46)",
-	lacks_shadowing };
-const struct test_need need_invept_instruction = { "no INVEPT (IA32_VMX_EPT_VPID_CAP bit 20)", has_invept };
+const struct test_need need_no_vmcs_shadowing = {
+	"VMCS shadowing (IA32_VMX_PROCBASED_CTLS2 bit 46)", lacks_shadowing
+};
+const struct test_need need_invept_instruction = { "no INVEPT (IA32_VMX_EPT_VPID_CAP bit 20)",
+	has_invept };
 const struct test_need need_invvpid_instruction = { "no INVVPID (IA32_VMX_EPT_VPID_CAP bit 32)",
 	has_invvpid };
 const struct test_need need_no_invept_instruction = { "INVEPT (IA32_VMX_EPT_VPID_CAP bit 20)",

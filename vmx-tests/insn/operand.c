@@ -1,17 +1,17 @@
-/* Operand forms of VMX instructions on the host (Intel SDM, "Instruction Format"): every register, every way
-   to address memory. What exits say about operands is exit/'s. */
+/* Operand forms of VMX instructions on the host (Intel SDM, "Instruction Format"): every register,
+   every way to address memory. What exits say about operands is exit/'s. */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "runtime/string.h"
 #include "vmx-tests/insn/instruction.h"
 #include "vmx-tests/insn/needs.h"
 
-#define PATTERN	 UINT64_C(0x123456789abcdef0)
+#define PATTERN UINT64_C(0x123456789abcdef0)
 #define COVERS                                                                                     \
 	.covers = "insn:VMXON insn:VMCLEAR insn:VMPTRLD insn:VMPTRST insn:VMREAD insn:VMWRITE "    \
 		  "insn:INVEPT insn:INVVPID"
-#define SEGMENT_FS 0x64
-#define SEGMENT_GS 0x65
+#define SEGMENT_FS  0x64
+#define SEGMENT_GS  0x65
 #define INDEX_VALUE 0x111
 
 struct register_row {
@@ -20,10 +20,22 @@ struct register_row {
 };
 
 static const struct register_row registers[] = {
-	{ { "RAX", OK }, RAX }, { { "RCX", OK }, RCX }, { { "RDX", OK }, RDX }, { { "RBX", OK }, RBX },
-	{ { "RSP", OK }, RSP }, { { "RBP", OK }, RBP }, { { "RSI", OK }, RSI }, { { "RDI", OK }, RDI },
-	{ { "R8", OK }, R8 }, { { "R9", OK }, R9 }, { { "R10", OK }, R10 }, { { "R11", OK }, R11 },
-	{ { "R12", OK }, R12 }, { { "R13", OK }, R13 }, { { "R14", OK }, R14 }, { { "R15", OK }, R15 },
+	{ { "RAX", OK }, RAX },
+	{ { "RCX", OK }, RCX },
+	{ { "RDX", OK }, RDX },
+	{ { "RBX", OK }, RBX },
+	{ { "RSP", OK }, RSP },
+	{ { "RBP", OK }, RBP },
+	{ { "RSI", OK }, RSI },
+	{ { "RDI", OK }, RDI },
+	{ { "R8", OK }, R8 },
+	{ { "R9", OK }, R9 },
+	{ { "R10", OK }, R10 },
+	{ { "R11", OK }, R11 },
+	{ { "R12", OK }, R12 },
+	{ { "R13", OK }, R13 },
+	{ { "R14", OK }, R14 },
+	{ { "R15", OK }, R15 },
 };
 
 /* All registers hold something that is no field, no type and no address. */
@@ -38,7 +50,8 @@ static struct host_registers strange_registers(void)
 }
 
 /* instruction reg, r/m with r/m a register. */
-static outcome run_registers(enum instruction instruction, uint8_t reg, uint8_t rm, struct host_registers *state)
+static outcome run_registers(
+	enum instruction instruction, uint8_t reg, uint8_t rm, struct host_registers *state)
 {
 	const struct operand operand = { .is_register = true, .base = rm };
 	uint8_t code[HOST_CODE_MAX];
@@ -48,7 +61,8 @@ static outcome run_registers(enum instruction instruction, uint8_t reg, uint8_t 
 	return result == OK ? vmx_outcome(state->rflags) : result;
 }
 
-SWEEP(operand, vmread_registers, "SDM VMREAD", "every destination register, from every source register", registers,
+SWEEP(operand, vmread_registers, "SDM VMREAD",
+	"every destination register, from every source register", registers,
 	.covers = "insn:VMREAD")
 {
 	uint8_t to = TEST_ROW(struct register_row)->number, from;
@@ -69,8 +83,9 @@ SWEEP(operand, vmread_registers, "SDM VMREAD", "every destination register, from
 	return OK;
 }
 
-SWEEP(operand, vmwrite_registers, "SDM VMWRITE", "every source register, with every register for the field",
-	registers, .covers = "insn:VMWRITE")
+SWEEP(operand, vmwrite_registers, "SDM VMWRITE",
+	"every source register, with every register for the field", registers,
+	.covers = "insn:VMWRITE")
 {
 	uint8_t from = TEST_ROW(struct register_row)->number, field;
 	outcome result;
@@ -175,19 +190,22 @@ static uint8_t free_register(const struct operand *operand)
 	unsigned int i;
 
 	for (i = 0; i < 2; i++)
-		if (candidates[i] != operand->base && !(operand->has_index && candidates[i] == operand->index))
+		if (candidates[i] != operand->base &&
+			!(operand->has_index && candidates[i] == operand->index))
 			return candidates[i];
 	return candidates[2];
 }
 
-/* Runs the row's instruction on TARGET, addressed in that form; segment_base is that of a segment override. */
+/* Runs the row's instruction on TARGET, addressed in that form; segment_base is that of a segment
+ * override. */
 static outcome run_form(const struct operand *operand, uint64_t segment_base)
 {
 	enum instruction instruction = TEST_ROW(struct instruction_row)->instruction;
 	struct host_registers state = strange_registers();
 	uint8_t code[HOST_CODE_MAX], reg = free_register(operand);
 	size_t bytes = instruction_encode(code, instruction, reg, operand);
-	uint64_t address = vmx_address(TARGET) - segment_base - (uint64_t)(int64_t)operand->displacement;
+	uint64_t address =
+		vmx_address(TARGET) - segment_base - (uint64_t)(int64_t)operand->displacement;
 	outcome result;
 
 	if (operand->has_index) {
@@ -223,10 +241,12 @@ static outcome start_row(void)
 	if (!vmx_is_on())
 		vmx_enter_operation();
 	guest_reset();
-	return instruction_available(TEST_ROW(struct instruction_row)->instruction) ? OK : FAULT(UD);
+	return instruction_available(TEST_ROW(struct instruction_row)->instruction) ? OK
+										    : FAULT(UD);
 }
 
-SWEEP(operand, base, "SDM Instruction Format", "memory at every base register: without, with 8 bits, with 32 bits of displacement",
+SWEEP(operand, base, "SDM Instruction Format",
+	"memory at every base register: without, with 8 bits, with 32 bits of displacement",
 	with_memory, COVERS)
 {
 	uint8_t base, form;
@@ -236,8 +256,13 @@ SWEEP(operand, base, "SDM Instruction Format", "memory at every base register: w
 	for (base = 0; base < 16; base++)
 		for (form = 0; form < 4; form++) {
 			struct operand operand = { .base = base,
-				.displacement_bytes = form == 0 ? 0 : form == 1 ? 1 : 4,
-				.displacement = form == 0 ? 0 : form == 1 ? -77 : form == 2 ? 0x7654321 : -4096 };
+				.displacement_bytes = form == 0   ? 0
+						      : form == 1 ? 1
+								  : 4,
+				.displacement = form == 0   ? 0
+						: form == 1 ? -77
+						: form == 2 ? 0x7654321
+							    : -4096 };
 			outcome result;
 
 			if (form == 0 && (base & 7) == RBP)
@@ -249,8 +274,8 @@ SWEEP(operand, base, "SDM Instruction Format", "memory at every base register: w
 	return OK;
 }
 
-SWEEP(operand, index, "SDM Instruction Format", "memory at base and every index register, times 1, 2, 4, 8", with_memory,
-	COVERS)
+SWEEP(operand, index, "SDM Instruction Format",
+	"memory at base and every index register, times 1, 2, 4, 8", with_memory, COVERS)
 {
 	uint8_t index, scale;
 
@@ -262,7 +287,9 @@ SWEEP(operand, index, "SDM Instruction Format", "memory at base and every index 
 				.has_index = true,
 				.index = index,
 				.scale = scale,
-				.displacement_bytes = scale == 0 ? 0 : scale == 1 ? 4 : 1,
+				.displacement_bytes = scale == 0   ? 0
+						      : scale == 1 ? 4
+								   : 1,
 				.displacement = scale == 0 ? 0 : 100 };
 			outcome result;
 
@@ -275,7 +302,8 @@ SWEEP(operand, index, "SDM Instruction Format", "memory at base and every index 
 	return OK;
 }
 
-SWEEP(operand, base_with_index, "SDM Instruction Format", "memory at every base register and an index", with_memory, COVERS)
+SWEEP(operand, base_with_index, "SDM Instruction Format",
+	"memory at every base register and an index", with_memory, COVERS)
 {
 	uint8_t base;
 
@@ -296,10 +324,12 @@ SWEEP(operand, base_with_index, "SDM Instruction Format", "memory at every base 
 	return OK;
 }
 
-SWEEP(operand, index_only, "SDM Instruction Format", "memory at index and 32 bits of displacement, without a base", with_memory,
-	COVERS)
+SWEEP(operand, index_only, "SDM Instruction Format",
+	"memory at index and 32 bits of displacement, without a base", with_memory, COVERS)
 {
-	struct operand operand = { .base = OPERAND_NONE, .has_index = true, .index = R12, .scale = 3 };
+	struct operand operand = {
+		.base = OPERAND_NONE, .has_index = true, .index = R12, .scale = 3
+	};
 
 	if (start_row() != OK)
 		return OK;
@@ -307,7 +337,8 @@ SWEEP(operand, index_only, "SDM Instruction Format", "memory at index and 32 bit
 	return try_form(&operand, 0);
 }
 
-SWEEP(operand, absolute, "SDM Instruction Format", "memory at 32 bits of displacement alone", with_memory, COVERS)
+SWEEP(operand, absolute, "SDM Instruction Format", "memory at 32 bits of displacement alone",
+	with_memory, COVERS)
 {
 	struct operand operand = { .base = OPERAND_NONE };
 
@@ -317,7 +348,8 @@ SWEEP(operand, absolute, "SDM Instruction Format", "memory at 32 bits of displac
 	return try_form(&operand, 0);
 }
 
-SWEEP(operand, rip_relative, "SDM RIP-Relative Addressing", "memory relative to the next instruction", with_memory, COVERS)
+SWEEP(operand, rip_relative, "SDM RIP-Relative Addressing",
+	"memory relative to the next instruction", with_memory, COVERS)
 {
 	enum instruction instruction = TEST_ROW(struct instruction_row)->instruction;
 	struct operand operand = { .rip_relative = true };
@@ -341,7 +373,8 @@ SWEEP(operand, address_size, "SDM Address-Size and Operand-Size Prefixes",
 	return try_form(&operand, 0);
 }
 
-SWEEP(operand, fs_segment, "SDM Segmentation in 64-Bit Mode", "FS's base is added", with_memory, COVERS)
+SWEEP(operand, fs_segment, "SDM Segmentation in 64-Bit Mode", "FS's base is added", with_memory,
+	COVERS)
 {
 	struct operand operand = { .base = RDI, .segment = SEGMENT_FS };
 	uint64_t base = rdmsr(MSR_IA32_FS_BASE);
@@ -355,7 +388,8 @@ SWEEP(operand, fs_segment, "SDM Segmentation in 64-Bit Mode", "FS's base is adde
 	return result;
 }
 
-SWEEP(operand, gs_segment, "SDM Segmentation in 64-Bit Mode", "GS's base is added", with_memory, COVERS)
+SWEEP(operand, gs_segment, "SDM Segmentation in 64-Bit Mode", "GS's base is added", with_memory,
+	COVERS)
 {
 	struct operand operand = { .base = RSI, .segment = SEGMENT_GS };
 
@@ -376,8 +410,8 @@ static const struct segment_row ignored[] = {
 	{ { "DS", OK }, 0x3e },
 };
 
-SWEEP(operand, ignored_segments, "SDM Segmentation in 64-Bit Mode", "overrides by ES, CS, SS, DS are ignored", ignored,
-	.covers = "insn:VMPTRST")
+SWEEP(operand, ignored_segments, "SDM Segmentation in 64-Bit Mode",
+	"overrides by ES, CS, SS, DS are ignored", ignored, .covers = "insn:VMPTRST")
 {
 	struct operand operand = { .base = RDI, .segment = TEST_ROW(struct segment_row)->prefix };
 	struct host_registers state = strange_registers();

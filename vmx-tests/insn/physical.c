@@ -1,5 +1,5 @@
-/* The physical-address width (CPUID leaf 80000008H and "Basic VMX Information") and the address bits
-   above it. */
+/* The physical-address width (CPUID leaf 80000008H and "Basic VMX Information") and the address
+   bits above it. */
 #include "vmx-tests/insn/physical.h"
 
 #include "runtime/x86.h"

@@ -40,8 +40,8 @@ struct physical_row {
 /* The current row's address bit, or 0 when there is no bit that high. */
 uint64_t physical_bit(void);
 
-/* The width of the addresses of VMX structures: CPUID's physical-address width (36 where it gives none), or
-   32 where IA32_VMX_BASIC says so. */
+/* The width of the addresses of VMX structures: CPUID's physical-address width (36 where it gives
+   none), or 32 where IA32_VMX_BASIC says so. */
 unsigned int physical_width(void);
 
 #endif

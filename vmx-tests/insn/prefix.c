@@ -1,5 +1,6 @@
-/* Encodings that are not VMX instructions though they look like them (Intel SDM, the opcode tables, and
-   "VMX Instruction Reference": LOCK, 66H, F2H, F3H, register operands). All of them make #UD. */
+/* Encodings that are not VMX instructions though they look like them (Intel SDM, the opcode tables,
+   and "VMX Instruction Reference": LOCK, 66H, F2H, F3H, register operands). All of them make #UD.
+ */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "runtime/string.h"
@@ -11,7 +12,8 @@
 #define LOCK 0xf0
 #define COVERS_ALL                                                                                 \
 	.covers = "insn:VMXON insn:VMXOFF insn:VMCLEAR insn:VMPTRLD insn:VMPTRST insn:VMREAD "     \
-		  "insn:VMWRITE insn:VMLAUNCH insn:VMRESUME insn:VMCALL insn:VMFUNC insn:INVEPT insn:INVVPID"
+		  "insn:VMWRITE insn:VMLAUNCH insn:VMRESUME insn:VMCALL insn:VMFUNC insn:INVEPT "  \
+		  "insn:INVVPID"
 
 struct prefix_row {
 	struct test_row row;
@@ -35,7 +37,8 @@ static outcome run_prefixed(void)
 	const struct prefix_row *row = TEST_ROW(struct prefix_row);
 	uint8_t code[HOST_CODE_MAX] = { row->prefix };
 
-	return run_bytes(code, 1 + instruction_encode_plain(code + 1, row->instruction), row->instruction);
+	return run_bytes(
+		code, 1 + instruction_encode_plain(code + 1, row->instruction), row->instruction);
 }
 
 static const struct prefix_row locked[] = {
@@ -99,7 +102,8 @@ static const struct prefix_row vmfunc[] = {
 	{ { "LOCK", FAULT(UD) }, INSN_VMFUNC, LOCK },
 };
 
-SWEEP(prefix, vmfunc, "SDM VMFUNC", "VMFUNC, enabled in the guest, is none with one of these prefixes", vmfunc,
+SWEEP(prefix, vmfunc, "SDM VMFUNC",
+	"VMFUNC, enabled in the guest, is none with one of these prefixes", vmfunc,
 	.covers = "insn:VMFUNC", .needs = NEEDS(&need_PROC2_ENABLE_VM_FUNCTIONS))
 {
 	static uint8_t code[16];
@@ -116,8 +120,8 @@ static const struct prefix_row missing[] = {
 	{ { "INVVPID", FAULT(UD) }, INSN_INVVPID, 0 },
 };
 
-SWEEP(prefix, missing, "SDM Opcode Map", "without their prefix 66H INVEPT and INVVPID are none", missing,
-	.covers = "insn:INVEPT insn:INVVPID")
+SWEEP(prefix, missing, "SDM Opcode Map", "without their prefix 66H INVEPT and INVVPID are none",
+	missing, .covers = "insn:INVEPT insn:INVVPID")
 {
 	const struct prefix_row *row = TEST_ROW(struct prefix_row);
 	uint8_t code[HOST_CODE_MAX];
@@ -126,7 +130,8 @@ SWEEP(prefix, missing, "SDM Opcode Map", "without their prefix 66H INVEPT and IN
 	return run_bytes(code + 1, bytes - 1, row->instruction);
 }
 
-/* 0F C7 /6 with a register is RDRAND, or SENDUIPI behind F3, where the CPU has those: only these remain. */
+/* 0F C7 /6 with a register is RDRAND, or SENDUIPI behind F3, where the CPU has those: only these
+ * remain. */
 static const struct prefix_row register_operands[] = {
 	{ { "INVEPT", FAULT(UD) }, INSN_INVEPT, 0 },
 	{ { "INVVPID", FAULT(UD) }, INSN_INVVPID, 0 },
@@ -142,8 +147,8 @@ static outcome run_register(void)
 }
 
 SWEEP(prefix, register_operand, "SDM VMX Instruction Reference",
-	"instructions with a memory operand make #UD with a register in its place", register_operands,
-	.covers = "insn:INVEPT insn:INVVPID")
+	"instructions with a memory operand make #UD with a register in its place",
+	register_operands, .covers = "insn:INVEPT insn:INVVPID")
 {
 	return run_register();
 }
@@ -152,7 +157,8 @@ static bool lacks_rdrand(void)
 {
 	return !(cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_RDRAND);
 }
-static const struct test_need need_no_rdrand = { "RDRAND (CPUID.1:ECX bit 30) has that encoding", lacks_rdrand };
+static const struct test_need need_no_rdrand = { "RDRAND (CPUID.1:ECX bit 30) has that encoding",
+	lacks_rdrand };
 
 static const struct prefix_row no_rdrand[] = {
 	{ { "VMPTRLD", FAULT(UD) }, INSN_VMPTRLD, 0 },
@@ -170,7 +176,8 @@ static bool lacks_rdseed(void)
 {
 	return !(cpuid(CPUID_STRUCTURED, 0).ebx & CPUID_7_EBX_RDSEED);
 }
-static const struct test_need need_no_rdseed = { "RDSEED (CPUID.7:EBX bit 18) has that encoding", lacks_rdseed };
+static const struct test_need need_no_rdseed = { "RDSEED (CPUID.7:EBX bit 18) has that encoding",
+	lacks_rdseed };
 
 static const struct prefix_row no_rdseed[] = {
 	{ { "VMPTRST", FAULT(UD) }, INSN_VMPTRST, 0 },
@@ -187,7 +194,8 @@ static bool lacks_uintr(void)
 {
 	return !(cpuid(CPUID_STRUCTURED, 0).edx & CPUID_7_EDX_UINTR);
 }
-static const struct test_need need_no_uintr = { "SENDUIPI (CPUID.7:EDX bit 5) has that encoding", lacks_uintr };
+static const struct test_need need_no_uintr = { "SENDUIPI (CPUID.7:EDX bit 5) has that encoding",
+	lacks_uintr };
 
 static const struct prefix_row no_uintr[] = {
 	{ { "VMXON", FAULT(UD) }, INSN_VMXON, 0 },

@@ -1,11 +1,11 @@
-/* VMCLEAR (Intel SDM, "VMCLEAR - Clear Virtual-Machine Control Structure"). What it does to launch state
-   and memory is vmcs/'s. */
+/* VMCLEAR (Intel SDM, "VMCLEAR - Clear Virtual-Machine Control Structure"). What it does to launch
+   state and memory is vmcs/'s. */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "vmx-tests/guest.h"
 #include "vmx-tests/insn/physical.h"
 
-#define COVERS	       .covers = "insn:VMCLEAR"
+#define COVERS         .covers = "insn:VMCLEAR"
 #define COVERS_ADDRESS .covers = "insn:VMCLEAR error:VMCLEAR_ADDRESS"
 #define COVERS_POINTER .covers = "insn:VMCLEAR error:VMCLEAR_VMXON_POINTER"
 
@@ -18,7 +18,8 @@ static uint64_t current_pointer(void)
 	return test_observe(pointer);
 }
 
-TEST(vmclear, current, "SDM VMCLEAR", "clearing the current VMCS leaves no current VMCS", OK, COVERS)
+TEST(vmclear, current, "SDM VMCLEAR", "clearing the current VMCS leaves no current VMCS", OK,
+	COVERS)
 {
 	outcome result = vmclear(vmx_address(vmx_region));
 
@@ -26,7 +27,8 @@ TEST(vmclear, current, "SDM VMCLEAR", "clearing the current VMCS leaves no curre
 	return result;
 }
 
-TEST(vmclear, other, "SDM VMCLEAR", "clearing another VMCS leaves the current one current", OK, COVERS)
+TEST(vmclear, other, "SDM VMCLEAR", "clearing another VMCS leaves the current one current", OK,
+	COVERS)
 {
 	outcome result = vmclear(vmx_address(vmx_spare_region));
 
@@ -53,31 +55,33 @@ TEST(vmclear, revision, "SDM VMCLEAR", "the revision identifier is not looked at
 
 static const struct address_row unaligned[] = UNALIGNED_ROWS(FAIL_VALID(VMX_ERROR_VMCLEAR_ADDRESS));
 
-SWEEP(vmclear, unaligned, "SDM VMCLEAR", "the address is not 4-KByte aligned", unaligned, COVERS_ADDRESS)
+SWEEP(vmclear, unaligned, "SDM VMCLEAR", "the address is not 4-KByte aligned", unaligned,
+	COVERS_ADDRESS)
 {
 	return vmclear(vmx_address(vmx_spare_region) | TEST_ROW(struct address_row)->bits);
 }
 
 static const struct physical_row beyond[] = PHYSICAL_ROWS(FAIL_VALID(VMX_ERROR_VMCLEAR_ADDRESS));
 
-SWEEP(vmclear, beyond_width, "SDM VMCLEAR", "the address sets a bit beyond the physical-address width",
-	beyond, COVERS_ADDRESS)
+SWEEP(vmclear, beyond_width, "SDM VMCLEAR",
+	"the address sets a bit beyond the physical-address width", beyond, COVERS_ADDRESS)
 {
 	uint64_t bit = physical_bit();
 
-	return bit == 0 ? TEST_ROW(struct physical_row)->row.expected :
-			  vmclear(vmx_address(vmx_spare_region) | bit);
+	return bit == 0 ? TEST_ROW(struct physical_row)->row.expected
+			: vmclear(vmx_address(vmx_spare_region) | bit);
 }
 
-TEST(vmclear, unaligned_no_vmcs, "SDM Conventions", "a bad address without a current VMCS: VMfailInvalid",
-	FAIL_INVALID, COVERS)
+TEST(vmclear, unaligned_no_vmcs, "SDM Conventions",
+	"a bad address without a current VMCS: VMfailInvalid", FAIL_INVALID, COVERS)
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
 	return vmclear(vmx_address(vmx_spare_region) + 1);
 }
 
-TEST(vmclear, failed_leaves_current, "SDM VMCLEAR", "the failure leaves the current VMCS", OK, COVERS)
+TEST(vmclear, failed_leaves_current, "SDM VMCLEAR", "the failure leaves the current VMCS", OK,
+	COVERS)
 {
 	if (vmclear(vmx_address(vmx_region) + 1) != FAIL_VALID(VMX_ERROR_VMCLEAR_ADDRESS))
 		return test_error(__LINE__, "VMCLEAR did not fail");

@@ -6,7 +6,7 @@
 #include "vmx-tests/insn/instruction.h"
 #include "vmx-tests/insn/needs.h"
 
-#define COVERS	.covers = "insn:VMFUNC control:PROC2_ENABLE_VM_FUNCTIONS exit:VMFUNC"
+#define COVERS    .covers = "insn:VMFUNC control:PROC2_ENABLE_VM_FUNCTIONS exit:VMFUNC"
 #define FUNCTIONS NEEDS(&need_PROC2_ENABLE_VM_FUNCTIONS)
 
 static const uint8_t *vmfunc_code(size_t *bytes)
@@ -29,14 +29,15 @@ static outcome run_function(enum guest_mode mode, uint64_t eax)
 	return guest_run(NULL);
 }
 
-TEST(vmfunc, disabled, "SDM VMFUNC", "\"enable VM functions\" is 0", FAULT(UD), .covers = "insn:VMFUNC")
+TEST(vmfunc, disabled, "SDM VMFUNC", "\"enable VM functions\" is 0", FAULT(UD),
+	.covers = "insn:VMFUNC")
 {
 	return run_function(GUEST_64BIT, 0);
 }
 
 TEST(vmfunc, no_secondary, "SDM VMFUNC",
-	"without \"activate secondary controls\" it behaves as if \"enable VM functions\" were 0", FAULT(UD),
-	COVERS, .needs = FUNCTIONS)
+	"without \"activate secondary controls\" it behaves as if \"enable VM functions\" were 0",
+	FAULT(UD), COVERS, .needs = FUNCTIONS)
 {
 	field_write(VMCS_PROC2_CONTROLS, PROC2_ENABLE_VM_FUNCTIONS);
 	return run_function(GUEST_64BIT, 0);
@@ -73,8 +74,9 @@ static const struct number_row not_enabled[] = {
 	{ { "RAX bits 63:32 are ignored", EXIT(EXIT_REASON_VMFUNC) }, BITS(63, 32) | 1 },
 };
 
-SWEEP(vmfunc, not_enabled, "SDM VM Functions", "a function whose bit in the VM-function controls is 0 exits",
-	not_enabled, COVERS, .needs = FUNCTIONS)
+SWEEP(vmfunc, not_enabled, "SDM VM Functions",
+	"a function whose bit in the VM-function controls is 0 exits", not_enabled, COVERS,
+	.needs = FUNCTIONS)
 {
 	guest_reset();
 	proc2_set(PROC2_ENABLE_VM_FUNCTIONS);
@@ -120,8 +122,8 @@ static const struct mode_row disabled_modes[] = {
 	{ { "real", FAULT(UD) }, GUEST_REAL },
 };
 
-SWEEP(vmfunc, disabled_modes, "SDM VMFUNC", "where not enabled it makes #UD in every mode", disabled_modes,
-	.covers = "insn:VMFUNC")
+SWEEP(vmfunc, disabled_modes, "SDM VMFUNC", "where not enabled it makes #UD in every mode",
+	disabled_modes, .covers = "insn:VMFUNC")
 {
 	const struct mode_row *row = TEST_ROW(struct mode_row);
 
@@ -146,14 +148,16 @@ static void enable_switching(void)
 #define SWITCHING NEEDS(&need_PROC2_ENABLE_VM_FUNCTIONS, &need_ept, &need_eptp_switching)
 
 TEST(vmfunc, eptp_switching, "SDM EPTP Switching", "an enabled function runs without a VM exit",
-	EXIT(EXIT_REASON_VMCALL), .covers = "insn:VMFUNC cap:VMX_VMFUNC_EPTP_SWITCHING", .needs = SWITCHING)
+	EXIT(EXIT_REASON_VMCALL), .covers = "insn:VMFUNC cap:VMX_VMFUNC_EPTP_SWITCHING",
+	.needs = SWITCHING)
 {
 	enable_switching();
 	return run_function(GUEST_64BIT, 0);
 }
 
 TEST(vmfunc, eptp_switching_user, "SDM EPTP Switching", "an enabled function runs at CPL 3, too",
-	EXIT(EXIT_REASON_VMCALL), .covers = "insn:VMFUNC cap:VMX_VMFUNC_EPTP_SWITCHING", .needs = SWITCHING)
+	EXIT(EXIT_REASON_VMCALL), .covers = "insn:VMFUNC cap:VMX_VMFUNC_EPTP_SWITCHING",
+	.needs = SWITCHING)
 {
 	enable_switching();
 	return run_function(GUEST_64BIT_USER, 0);

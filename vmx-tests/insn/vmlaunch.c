@@ -1,5 +1,6 @@
-/* VMLAUNCH and VMRESUME as instructions (Intel SDM, "VMLAUNCH/VMRESUME - Launch/Resume Virtual Machine"):
-   everything before the checks on the VMCS. Those are entry/'s, launch states vmcs/'s too. */
+/* VMLAUNCH and VMRESUME as instructions (Intel SDM, "VMLAUNCH/VMRESUME - Launch/Resume Virtual
+   Machine"): everything before the checks on the VMCS. Those are entry/'s, launch states vmcs/'s
+   too. */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "vmx-tests/insn/instruction.h"
@@ -20,29 +21,31 @@ static bool run_once(void)
 	return result == EXIT(EXIT_REASON_VMCALL);
 }
 
-TEST(vmlaunch, success, "SDM VMLAUNCH/VMRESUME", "a clear VMCS is launched", EXIT(EXIT_REASON_VMCALL),
-	COVERS_LAUNCH)
+TEST(vmlaunch, success, "SDM VMLAUNCH/VMRESUME", "a clear VMCS is launched",
+	EXIT(EXIT_REASON_VMCALL), COVERS_LAUNCH)
 {
 	guest_set_code(nothing);
 	return guest_launch();
 }
 
-TEST(vmresume, success, "SDM VMLAUNCH/VMRESUME", "a launched VMCS is resumed", EXIT(EXIT_REASON_VMCALL),
-	COVERS_RESUME)
+TEST(vmresume, success, "SDM VMLAUNCH/VMRESUME", "a launched VMCS is resumed",
+	EXIT(EXIT_REASON_VMCALL), COVERS_RESUME)
 {
 	if (!run_once())
 		return test_error(__LINE__, "the guest did not run");
 	return guest_resume();
 }
 
-TEST(vmlaunch, no_vmcs, "SDM VMLAUNCH/VMRESUME", "there is no current VMCS", FAIL_INVALID, COVERS_LAUNCH)
+TEST(vmlaunch, no_vmcs, "SDM VMLAUNCH/VMRESUME", "there is no current VMCS", FAIL_INVALID,
+	COVERS_LAUNCH)
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
 	return instruction_run(INSN_VMLAUNCH, NULL, 0);
 }
 
-TEST(vmresume, no_vmcs, "SDM VMLAUNCH/VMRESUME", "there is no current VMCS", FAIL_INVALID, COVERS_RESUME)
+TEST(vmresume, no_vmcs, "SDM VMLAUNCH/VMRESUME", "there is no current VMCS", FAIL_INVALID,
+	COVERS_RESUME)
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
@@ -70,7 +73,8 @@ TEST(vmresume, clear, "SDM VMLAUNCH/VMRESUME", "VMRESUME of a clear VMCS",
 
 TEST(vmlaunch, launched_bad_control, "SDM VMLAUNCH/VMRESUME",
 	"the check of the launch state comes before those of the controls",
-	FAIL_VALID(VMX_ERROR_VMLAUNCH_NOT_CLEAR), .covers = "insn:VMLAUNCH error:VMLAUNCH_NOT_CLEAR")
+	FAIL_VALID(VMX_ERROR_VMLAUNCH_NOT_CLEAR),
+	.covers = "insn:VMLAUNCH error:VMLAUNCH_NOT_CLEAR")
 {
 	if (!run_once())
 		return test_error(__LINE__, "the guest did not run");
@@ -80,14 +84,16 @@ TEST(vmlaunch, launched_bad_control, "SDM VMLAUNCH/VMRESUME",
 
 TEST(vmresume, clear_bad_control, "SDM VMLAUNCH/VMRESUME",
 	"the check of the launch state comes before those of the controls",
-	FAIL_VALID(VMX_ERROR_VMRESUME_NOT_LAUNCHED), .covers = "insn:VMRESUME error:VMRESUME_NOT_LAUNCHED")
+	FAIL_VALID(VMX_ERROR_VMRESUME_NOT_LAUNCHED),
+	.covers = "insn:VMRESUME error:VMRESUME_NOT_LAUNCHED")
 {
 	field_write(VMCS_CR3_TARGET_COUNT, UINT32_MAX);
 	return guest_resume();
 }
 
 TEST(vmlaunch, bad_control, "SDM Checks on VMX Controls", "an invalid control",
-	FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS), VALUES({ VMCS_VM_INSTRUCTION_ERROR, VMX_ERROR_ENTRY_CONTROLS }),
+	FAIL_VALID(VMX_ERROR_ENTRY_CONTROLS),
+	VALUES({ VMCS_VM_INSTRUCTION_ERROR, VMX_ERROR_ENTRY_CONTROLS }),
 	.covers = "insn:VMLAUNCH error:ENTRY_CONTROLS")
 {
 	guest_set_code(nothing);
@@ -129,7 +135,8 @@ static outcome run_behind_mov_ss(enum instruction instruction)
 	static const uint8_t mov_ss[] = { 0x8e, 0xd0 }; /* mov %eax, %ss */
 	struct host_registers registers = { .rflags = RFLAGS_FIXED };
 	uint8_t code[HOST_CODE_MAX] = { mov_ss[0], mov_ss[1] };
-	size_t bytes = sizeof(mov_ss) + instruction_encode_plain(code + sizeof(mov_ss), instruction);
+	size_t bytes =
+		sizeof(mov_ss) + instruction_encode_plain(code + sizeof(mov_ss), instruction);
 	outcome result;
 
 	registers.gpr[RAX] = read_ss();
@@ -138,7 +145,8 @@ static outcome run_behind_mov_ss(enum instruction instruction)
 }
 
 TEST(vmlaunch, mov_ss, "SDM VMLAUNCH/VMRESUME", "events are blocked by MOV SS",
-	FAIL_VALID(VMX_ERROR_ENTRY_MOV_SS), VALUES({ VMCS_VM_INSTRUCTION_ERROR, VMX_ERROR_ENTRY_MOV_SS }),
+	FAIL_VALID(VMX_ERROR_ENTRY_MOV_SS),
+	VALUES({ VMCS_VM_INSTRUCTION_ERROR, VMX_ERROR_ENTRY_MOV_SS }),
 	.covers = "insn:VMLAUNCH error:ENTRY_MOV_SS")
 {
 	return run_behind_mov_ss(INSN_VMLAUNCH);
@@ -160,8 +168,8 @@ TEST(vmresume, mov_ss_before_launch_state, "SDM VMLAUNCH/VMRESUME",
 }
 
 TEST(vmlaunch, mov_ss_no_vmcs, "SDM VMLAUNCH/VMRESUME",
-	"the check of the current-VMCS pointer comes before that of blocking by MOV SS", FAIL_INVALID,
-	COVERS_LAUNCH)
+	"the check of the current-VMCS pointer comes before that of blocking by MOV SS",
+	FAIL_INVALID, COVERS_LAUNCH)
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
@@ -169,8 +177,8 @@ TEST(vmlaunch, mov_ss_no_vmcs, "SDM VMLAUNCH/VMRESUME",
 }
 
 TEST(vmlaunch, failed_stays_clear, "SDM VMLAUNCH/VMRESUME",
-	"a failure leaves the launch state clear: VMLAUNCH works afterwards", EXIT(EXIT_REASON_VMCALL),
-	COVERS_LAUNCH)
+	"a failure leaves the launch state clear: VMLAUNCH works afterwards",
+	EXIT(EXIT_REASON_VMCALL), COVERS_LAUNCH)
 {
 	uint64_t selector = field_read(VMCS_HOST_TR_SELECTOR);
 

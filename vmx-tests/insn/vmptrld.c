@@ -6,11 +6,11 @@
 #include "vmx-tests/insn/physical.h"
 #include "vmx-tests/insn/needs.h"
 
-#define COVERS		.covers = "insn:VMPTRLD"
-#define COVERS_ADDRESS	.covers = "insn:VMPTRLD error:VMPTRLD_ADDRESS"
-#define COVERS_POINTER	.covers = "insn:VMPTRLD error:VMPTRLD_VMXON_POINTER"
+#define COVERS          .covers = "insn:VMPTRLD"
+#define COVERS_ADDRESS  .covers = "insn:VMPTRLD error:VMPTRLD_ADDRESS"
+#define COVERS_POINTER  .covers = "insn:VMPTRLD error:VMPTRLD_VMXON_POINTER"
 #define COVERS_REVISION .covers = "insn:VMPTRLD error:VMPTRLD_REVISION"
-#define COVERS_STORE	.covers = "insn:VMPTRST"
+#define COVERS_STORE    .covers = "insn:VMPTRST"
 
 static uint64_t current_pointer(void)
 {
@@ -45,24 +45,25 @@ TEST(vmptrld, without_current, "SDM VMPTRLD", "it needs no current VMCS", OK, CO
 
 static const struct address_row unaligned[] = UNALIGNED_ROWS(FAIL_VALID(VMX_ERROR_VMPTRLD_ADDRESS));
 
-SWEEP(vmptrld, unaligned, "SDM VMPTRLD", "the address is not 4-KByte aligned", unaligned, COVERS_ADDRESS)
+SWEEP(vmptrld, unaligned, "SDM VMPTRLD", "the address is not 4-KByte aligned", unaligned,
+	COVERS_ADDRESS)
 {
 	return vmptrld(vmx_address(vmx_spare_region) | TEST_ROW(struct address_row)->bits);
 }
 
 static const struct physical_row beyond[] = PHYSICAL_ROWS(FAIL_VALID(VMX_ERROR_VMPTRLD_ADDRESS));
 
-SWEEP(vmptrld, beyond_width, "SDM VMPTRLD", "the address sets a bit beyond the physical-address width",
-	beyond, COVERS_ADDRESS)
+SWEEP(vmptrld, beyond_width, "SDM VMPTRLD",
+	"the address sets a bit beyond the physical-address width", beyond, COVERS_ADDRESS)
 {
 	uint64_t bit = physical_bit();
 
-	return bit == 0 ? TEST_ROW(struct physical_row)->row.expected :
-			  vmptrld(vmx_address(vmx_spare_region) | bit);
+	return bit == 0 ? TEST_ROW(struct physical_row)->row.expected
+			: vmptrld(vmx_address(vmx_spare_region) | bit);
 }
 
-TEST(vmptrld, unaligned_no_vmcs, "SDM Conventions", "a bad address without a current VMCS: VMfailInvalid",
-	FAIL_INVALID, COVERS)
+TEST(vmptrld, unaligned_no_vmcs, "SDM Conventions",
+	"a bad address without a current VMCS: VMfailInvalid", FAIL_INVALID, COVERS)
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
@@ -122,8 +123,8 @@ static outcome load_with_revision(uint32_t revision)
 	return result;
 }
 
-SWEEP(vmptrld, revision, "SDM VMPTRLD", "bits 30:0 of the region are not the CPU's revision identifier",
-	revisions, COVERS_REVISION)
+SWEEP(vmptrld, revision, "SDM VMPTRLD",
+	"bits 30:0 of the region are not the CPU's revision identifier", revisions, COVERS_REVISION)
 {
 	return load_with_revision(vmx_revision() ^ TEST_ROW(struct revision_row)->flipped);
 }
@@ -136,7 +137,8 @@ TEST(vmptrld, revision_no_vmcs, "SDM Conventions",
 	return load_with_revision(vmx_revision() ^ 1);
 }
 
-TEST(vmptrld, failed_leaves_current, "SDM VMPTRLD", "the failure leaves the current VMCS", OK, COVERS)
+TEST(vmptrld, failed_leaves_current, "SDM VMPTRLD", "the failure leaves the current VMCS", OK,
+	COVERS)
 {
 	if (load_with_revision(vmx_revision() ^ 1) != FAIL_VALID(VMX_ERROR_VMPTRLD_REVISION))
 		return test_error(__LINE__, "VMPTRLD did not fail");
@@ -156,7 +158,8 @@ TEST(vmptrld, shadow_indicator, "SDM VMPTRLD",
 
 TEST(vmptrld, no_shadow_indicator, "SDM VMPTRLD",
 	"the shadow-VMCS indicator is refused where VMCS shadowing is not offered",
-	FAIL_VALID(VMX_ERROR_VMPTRLD_REVISION), COVERS_REVISION, .needs = NEEDS(&need_no_vmcs_shadowing))
+	FAIL_VALID(VMX_ERROR_VMPTRLD_REVISION), COVERS_REVISION,
+	.needs = NEEDS(&need_no_vmcs_shadowing))
 {
 	return load_with_revision(vmx_revision() | VMCS_SHADOW);
 }

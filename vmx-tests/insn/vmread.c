@@ -1,15 +1,17 @@
 /* VMREAD and VMWRITE (Intel SDM, "VMREAD - Read Field from Virtual-Machine Control Structure" and
-   "VMWRITE - Write Field to Virtual-Machine Control Structure"). The fields themselves are vmcs/'s. */
+   "VMWRITE - Write Field to Virtual-Machine Control Structure"). The fields themselves are vmcs/'s.
+ */
 #define TEST_FOLDER "insn/"
 #include "runtime/harness.h"
 #include "vmx-tests/insn/instruction.h"
 #include "vmx-tests/insn/needs.h"
 
-#define COVERS_READ	   .covers = "insn:VMREAD"
-#define COVERS_WRITE	   .covers = "insn:VMWRITE"
+#define COVERS_READ        .covers = "insn:VMREAD"
+#define COVERS_WRITE       .covers = "insn:VMWRITE"
 #define COVERS_UNSUPPORTED .covers = "insn:VMREAD insn:VMWRITE error:UNSUPPORTED_COMPONENT"
-#define COVERS_READ_ONLY   .covers = "insn:VMWRITE error:VMWRITE_READ_ONLY cap:VMX_MISC_VMWRITE_ANY_FIELD"
-#define PATTERN		   UINT64_C(0x123456789abcdef0)
+#define COVERS_READ_ONLY                                                                           \
+	.covers = "insn:VMWRITE error:VMWRITE_READ_ONLY cap:VMX_MISC_VMWRITE_ANY_FIELD"
+#define PATTERN UINT64_C(0x123456789abcdef0)
 
 TEST(vmread, to_register, "SDM VMREAD", "a field's value goes to a register", OK, COVERS_READ)
 {
@@ -22,7 +24,8 @@ TEST(vmread, to_register, "SDM VMREAD", "a field's value goes to a register", OK
 	return result;
 }
 
-TEST(vmread, to_memory, "SDM VMREAD", "a field's value goes to memory, 8 bytes in 64-bit mode", OK, COVERS_READ)
+TEST(vmread, to_memory, "SDM VMREAD", "a field's value goes to memory, 8 bytes in 64-bit mode", OK,
+	COVERS_READ)
 {
 	uint64_t memory[3] = { ~PATTERN, ~PATTERN, ~PATTERN };
 	outcome result;
@@ -90,7 +93,8 @@ TEST(vmread, no_vmcs, "SDM VMREAD", "there is no current VMCS", FAIL_INVALID, CO
 }
 
 TEST(vmread, no_vmcs_unsupported, "SDM VMREAD",
-	"the check of the current-VMCS pointer comes before that of the field", FAIL_INVALID, COVERS_READ)
+	"the check of the current-VMCS pointer comes before that of the field", FAIL_INVALID,
+	COVERS_READ)
 {
 	uint64_t value;
 
@@ -100,7 +104,8 @@ TEST(vmread, no_vmcs_unsupported, "SDM VMREAD",
 }
 
 TEST(vmread, no_vmcs_memory_untouched, "SDM VMREAD",
-	"without a current VMCS the destination in memory is not accessed", FAIL_INVALID, COVERS_READ)
+	"without a current VMCS the destination in memory is not accessed", FAIL_INVALID,
+	COVERS_READ)
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
@@ -114,8 +119,8 @@ TEST(vmread, unsupported_memory_untouched, "SDM VMREAD",
 	return instruction_run(INSN_VMREAD, (void *)BIT(63), UINT32_MAX);
 }
 
-TEST(vmread, unsupported_register_kept, "SDM VMREAD", "the failure leaves the destination register", OK,
-	COVERS_UNSUPPORTED)
+TEST(vmread, unsupported_register_kept, "SDM VMREAD", "the failure leaves the destination register",
+	OK, COVERS_UNSUPPORTED)
 {
 	struct host_registers registers = { .rflags = RFLAGS_FIXED };
 	static const struct operand rax = { .is_register = true, .base = RAX };
@@ -137,8 +142,8 @@ struct encoding_row {
 };
 
 #define UNSUPPORTED FAIL_VALID(VMX_ERROR_UNSUPPORTED_COMPONENT)
-/* Encodings with a reserved bit set, next to the field GUEST_RIP ("VMREAD, VMWRITE, and Encodings of VMCS
-   Fields"); and fields that no CPU has. */
+/* Encodings with a reserved bit set, next to the field GUEST_RIP ("VMREAD, VMWRITE, and Encodings
+   of VMCS Fields"); and fields that no CPU has. */
 static const struct encoding_row unsupported[] = {
 	{ { "bit 12", UNSUPPORTED }, VMCS_GUEST_RIP | BIT(12) },
 	{ { "bit 15", UNSUPPORTED }, VMCS_GUEST_RIP | BIT(15) },
@@ -156,14 +161,16 @@ static const struct encoding_row unsupported[] = {
 	{ { "all ones", UNSUPPORTED }, UINT64_MAX },
 };
 
-SWEEP(vmread, unsupported, "SDM VMREAD", "the encoding is that of no field", unsupported, COVERS_UNSUPPORTED)
+SWEEP(vmread, unsupported, "SDM VMREAD", "the encoding is that of no field", unsupported,
+	COVERS_UNSUPPORTED)
 {
 	uint64_t value;
 
 	return vmread(TEST_ROW(struct encoding_row)->encoding, &value);
 }
 
-SWEEP(vmwrite, unsupported, "SDM VMWRITE", "the encoding is that of no field", unsupported, COVERS_UNSUPPORTED)
+SWEEP(vmwrite, unsupported, "SDM VMWRITE", "the encoding is that of no field", unsupported,
+	COVERS_UNSUPPORTED)
 {
 	return vmwrite(TEST_ROW(struct encoding_row)->encoding, 0);
 }
@@ -208,7 +215,8 @@ TEST(vmwrite, no_vmcs, "SDM VMWRITE", "there is no current VMCS", FAIL_INVALID, 
 }
 
 TEST(vmwrite, no_vmcs_unsupported, "SDM VMWRITE",
-	"the check of the current-VMCS pointer comes before that of the field", FAIL_INVALID, COVERS_WRITE)
+	"the check of the current-VMCS pointer comes before that of the field", FAIL_INVALID,
+	COVERS_WRITE)
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
@@ -224,13 +232,15 @@ TEST(vmwrite, no_vmcs_memory_untouched, "SDM VMWRITE",
 }
 
 TEST(vmwrite, memory_before_field, "SDM VMWRITE",
-	"faults on the source in memory come before the check of the field", FAULT(GP), COVERS_WRITE)
+	"faults on the source in memory come before the check of the field", FAULT(GP),
+	COVERS_WRITE)
 {
 	return instruction_run(INSN_VMWRITE, (void *)BIT(63), UINT32_MAX);
 }
 
 TEST(vmwrite, memory_before_read_only, "SDM VMWRITE",
-	"faults on the source in memory come before the check for read-only fields", FAULT(GP), COVERS_WRITE)
+	"faults on the source in memory come before the check for read-only fields", FAULT(GP),
+	COVERS_WRITE)
 {
 	return instruction_run(INSN_VMWRITE, (void *)BIT(63), VMCS_EXIT_REASON);
 }
@@ -243,8 +253,9 @@ TEST(vmwrite, read_only, "SDM VMWRITE", "VM-exit information fields may not be w
 	return vmwrite(VMCS_EXIT_REASON, 0);
 }
 
-TEST(vmwrite, exit_fields, "SDM VMWRITE", "VM-exit information fields may be written where IA32_VMX_MISC says so",
-	OK, VALUES({ VMCS_EXIT_QUALIFICATION, PATTERN }),
+TEST(vmwrite, exit_fields, "SDM VMWRITE",
+	"VM-exit information fields may be written where IA32_VMX_MISC says so", OK,
+	VALUES({ VMCS_EXIT_QUALIFICATION, PATTERN }),
 	.covers = "insn:VMWRITE cap:VMX_MISC_VMWRITE_ANY_FIELD",
 	.needs = NEEDS(&need_writable_exit_fields))
 {

@@ -62,7 +62,8 @@ TEST(vmcall, root_no_vmcs, "SDM VMCALL", "in root operation without a current VM
 
 TEST(vmcall, root_launched, "SDM VMCALL",
 	"in root operation, where no SMM monitor is set up, with a launched current VMCS",
-	FAIL_VALID(VMX_ERROR_VMCALL_IN_ROOT), VALUES({ VMCS_VM_INSTRUCTION_ERROR, VMX_ERROR_VMCALL_IN_ROOT }),
+	FAIL_VALID(VMX_ERROR_VMCALL_IN_ROOT),
+	VALUES({ VMCS_VM_INSTRUCTION_ERROR, VMX_ERROR_VMCALL_IN_ROOT }),
 	.covers = "insn:VMCALL error:VMCALL_IN_ROOT")
 {
 	if (guest_run(nothing) != EXIT(EXIT_REASON_VMCALL))

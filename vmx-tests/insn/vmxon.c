@@ -18,11 +18,13 @@ static outcome run_vmxon(uint64_t region)
 	return result;
 }
 
-TEST(vmxon, success, "SDM VMXON", "outside VMX operation, with a good region, it succeeds", OK, COVERS)
+TEST(vmxon, success, "SDM VMXON", "outside VMX operation, with a good region, it succeeds", OK,
+	COVERS)
 {
 	outcome result = run_vmxon(vmx_address(vmx_on_region));
 
-	return result == OK && !vmx_is_on() ? test_mismatch(__LINE__, "not in VMX operation") : result;
+	return result == OK && !vmx_is_on() ? test_mismatch(__LINE__, "not in VMX operation")
+					    : result;
 }
 
 TEST(vmxon, success_flags_clear, "SDM Conventions",
@@ -35,7 +37,8 @@ TEST(vmxon, success_flags_clear, "SDM Conventions",
 
 	vmx_leave_operation();
 	registers.gpr[RDI] = vmx_address(&region);
-	result = host_execute(HOST_64BIT, code, instruction_encode_plain(code, INSN_VMXON), &registers, NULL);
+	result = host_execute(
+		HOST_64BIT, code, instruction_encode_plain(code, INSN_VMXON), &registers, NULL);
 	CHECK_EQUAL(test_observe(registers.rflags) & VMX_FLAGS, 0);
 	return result;
 }
@@ -76,15 +79,16 @@ TEST(vmxon, vmxe_clear, "SDM VMXON", "CR4.VMXE = 0", FAULT(UD), COVERS)
 
 static const struct address_row unaligned[] = UNALIGNED_ROWS(FAIL_INVALID);
 
-SWEEP(vmxon, unaligned, "SDM VMXON", "the region's address is not 4-KByte aligned", unaligned, COVERS)
+SWEEP(vmxon, unaligned, "SDM VMXON", "the region's address is not 4-KByte aligned", unaligned,
+	COVERS)
 {
 	return run_vmxon(vmx_address(vmx_on_region) | TEST_ROW(struct address_row)->bits);
 }
 
 static const struct physical_row beyond[] = PHYSICAL_ROWS(FAIL_INVALID);
 
-SWEEP(vmxon, beyond_width, "SDM VMXON", "the address sets a bit beyond the physical-address width", beyond,
-	COVERS)
+SWEEP(vmxon, beyond_width, "SDM VMXON", "the address sets a bit beyond the physical-address width",
+	beyond, COVERS)
 {
 	uint64_t bit = physical_bit();
 
@@ -105,16 +109,16 @@ static const struct revision_row revisions[] = {
 	{ { "bit 31, the shadow-VMCS indicator", FAIL_INVALID }, VMCS_SHADOW },
 };
 
-SWEEP(vmxon, revision, "SDM VMXON", "the region's revision identifier is not the CPU's, or bit 31 is set",
-	revisions, COVERS)
+SWEEP(vmxon, revision, "SDM VMXON",
+	"the region's revision identifier is not the CPU's, or bit 31 is set", revisions, COVERS)
 {
 	vmx_leave_operation();
 	vmx_on_region->revision = vmx_revision() ^ TEST_ROW(struct revision_row)->flipped;
 	return run_vmxon(vmx_address(vmx_on_region));
 }
 
-TEST(vmxon, failed_stays_outside, "SDM VMXON", "after VMfailInvalid the CPU is not in VMX operation",
-	FAULT(UD), COVERS)
+TEST(vmxon, failed_stays_outside, "SDM VMXON",
+	"after VMfailInvalid the CPU is not in VMX operation", FAULT(UD), COVERS)
 {
 	uint64_t pointer;
 
@@ -124,28 +128,30 @@ TEST(vmxon, failed_stays_outside, "SDM VMXON", "after VMfailInvalid the CPU is n
 }
 
 TEST(vmxon, in_root, "SDM VMXON", "in VMX root operation with a current VMCS",
-	FAIL_VALID(VMX_ERROR_VMXON_IN_ROOT), VALUES({ VMCS_VM_INSTRUCTION_ERROR, VMX_ERROR_VMXON_IN_ROOT }),
+	FAIL_VALID(VMX_ERROR_VMXON_IN_ROOT),
+	VALUES({ VMCS_VM_INSTRUCTION_ERROR, VMX_ERROR_VMXON_IN_ROOT }),
 	.covers = "insn:VMXON error:VMXON_IN_ROOT")
 {
 	return vmxon(vmx_address(vmx_on_region));
 }
 
-TEST(vmxon, in_root_no_vmcs, "SDM VMXON", "in VMX root operation without a current VMCS", FAIL_INVALID,
-	COVERS)
+TEST(vmxon, in_root_no_vmcs, "SDM VMXON", "in VMX root operation without a current VMCS",
+	FAIL_INVALID, COVERS)
 {
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
 	return vmxon(vmx_address(vmx_on_region));
 }
 
-TEST(vmxon, in_root_other_region, "SDM VMXON", "in VMX root operation another region makes no difference",
+TEST(vmxon, in_root_other_region, "SDM VMXON",
+	"in VMX root operation another region makes no difference",
 	FAIL_VALID(VMX_ERROR_VMXON_IN_ROOT), COVERS)
 {
 	return vmxon(vmx_address(vmx_spare_region));
 }
 
-TEST(vmxon, in_root_keeps_pointer, "SDM VMXON", "the failure in root operation leaves the current VMCS",
-	OK, COVERS)
+TEST(vmxon, in_root_keeps_pointer, "SDM VMXON",
+	"the failure in root operation leaves the current VMCS", OK, COVERS)
 {
 	uint64_t pointer = 0;
 

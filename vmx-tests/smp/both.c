@@ -1,5 +1,5 @@
-/* Two CPUs in VMX non-root operation at the same time, each with a VMCS of its own (Intel SDM, "Software Use of Virtual-
-   Machine Control Structures"). */
+/* Two CPUs in VMX non-root operation at the same time, each with a VMCS of its own (Intel SDM,
+   "Software Use of Virtual- Machine Control Structures"). */
 #define TEST_FOLDER "smp/"
 #include "runtime/harness.h"
 #include "vmx-tests/guest.h"
@@ -42,7 +42,8 @@ static uint64_t read_quietly(uint64_t encoding)
 	return value;
 }
 
-/* Copies every field that can be written from the current VMCS to the spare one, which becomes clear again. */
+/* Copies every field that can be written from the current VMCS to the spare one, which becomes
+ * clear again. */
 static void copy_vmcs(void)
 {
 	static uint64_t values[VMCS_FIELDS];
@@ -79,8 +80,8 @@ static void set_other_code(void (*code)(void))
 }
 
 TEST(both, guests, "SDM Software Use of Virtual-Machine Control Structures",
-	"two CPUs run guests at the same time, each with its own current VMCS", EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_smp),
-	.covers = "insn:VMLAUNCH insn:VMPTRLD")
+	"two CPUs run guests at the same time, each with its own current VMCS",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_smp), .covers = "insn:VMLAUNCH insn:VMPTRLD")
 {
 	outcome result, other;
 

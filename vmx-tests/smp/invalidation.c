@@ -1,5 +1,6 @@
-/* Translations cached by another CPU: INVEPT and INVVPID act on the CPU that executes them, so that one CPU interrupts the
-   other's guest, which then invalidates (Intel SDM, "Operations that Invalidate Cached Mappings"). */
+/* Translations cached by another CPU: INVEPT and INVVPID act on the CPU that executes them, so that
+   one CPU interrupts the other's guest, which then invalidates (Intel SDM, "Operations that
+   Invalidate Cached Mappings"). */
 #define TEST_FOLDER "smp/"
 #include "runtime/apic.h"
 #include "runtime/harness.h"
@@ -7,8 +8,8 @@
 #include "vmx-tests/ept/remap.h"
 #include "vmx-tests/worker.h"
 
-#define TITLE "SDM Operations that Invalidate Cached Mappings"
-#define VPID  3
+#define TITLE    "SDM Operations that Invalidate Cached Mappings"
+#define VPID     3
 #define PATIENCE 200000 /* rounds that the guest waits */
 
 static volatile uint32_t guest_runs, guest_may_end;
@@ -54,7 +55,8 @@ static outcome run_and_invalidate(void *arg)
 /* An IRET ends the blocking by NMI that outlived the exit. */
 static outcome unblock(void *arg)
 {
-	__asm__ volatile("movq %%rsp, %%rax; movl %%ss, %%ecx; pushq %%rcx; pushq %%rax; pushfq; movl %%cs, %%ecx;"
+	__asm__ volatile("movq %%rsp, %%rax; movl %%ss, %%ecx; pushq %%rcx; pushq %%rax; pushfq; "
+			 "movl %%cs, %%ecx;"
 			 "pushq %%rcx; pushq $1f; iretq; 1:"
 			 :
 			 :
@@ -85,22 +87,30 @@ static outcome run(enum remap_entry entry, bool by_vpid)
 	return result;
 }
 
-TEST(invalidation, invept, TITLE, "after INVEPT on the CPU that runs the guest, it sees another CPU's change of its EPT",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_smp, &need_ept, &need_vpid, &need_invvpid_single), .covers = "insn:INVEPT")
+TEST(invalidation, invept, TITLE,
+	"after INVEPT on the CPU that runs the guest, it sees another CPU's change of its EPT",
+	EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDS(&need_smp, &need_ept, &need_vpid, &need_invvpid_single),
+	.covers = "insn:INVEPT")
 {
 	return run(REMAP_EPT, false);
 }
 
 TEST(invalidation, invvpid, TITLE,
-	"after INVVPID on the CPU that runs the guest, it sees another CPU's change of the guest's tables",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_smp, &need_vpid, &need_invvpid_single), .covers = "insn:INVVPID")
+	"after INVVPID on the CPU that runs the guest, it sees another CPU's change of the guest's "
+	"tables",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_smp, &need_vpid, &need_invvpid_single),
+	.covers = "insn:INVVPID")
 {
 	return run(REMAP_GUEST_WITHOUT_EPT, true);
 }
 
 TEST(invalidation, invvpid_ept, TITLE,
-	"after INVVPID on the CPU that runs the guest under EPT, it sees another CPU's change of the guest's tables",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_smp, &need_ept, &need_vpid, &need_invvpid_single), .covers = "insn:INVVPID")
+	"after INVVPID on the CPU that runs the guest under EPT, it sees another CPU's change of "
+	"the guest's tables",
+	EXIT(EXIT_REASON_VMCALL),
+	.needs = NEEDS(&need_smp, &need_ept, &need_vpid, &need_invvpid_single),
+	.covers = "insn:INVVPID")
 {
 	return run(REMAP_GUEST, true);
 }

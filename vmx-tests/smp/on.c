@@ -1,5 +1,5 @@
-/* VMX operation on every CPU (Intel SDM, "Enabling and Entering VMX Operation", "MP Considerations"):
-   each CPU has its own. */
+/* VMX operation on every CPU (Intel SDM, "Enabling and Entering VMX Operation", "MP
+   Considerations"): each CPU has its own. */
 #define TEST_FOLDER "smp/"
 #include "runtime/harness.h"
 #include "vmx-tests/guest.h"
@@ -17,8 +17,8 @@ static outcome leave_and_enter(void *region)
 }
 
 TEST(on, each_cpu, "SDM Enabling and Entering VMX Operation",
-	"VMXOFF and VMXON work on every CPU, with a region of its own", OK, .needs = NEEDS(&need_smp),
-	.covers = "insn:VMXON insn:VMXOFF")
+	"VMXOFF and VMXON work on every CPU, with a region of its own", OK,
+	.needs = NEEDS(&need_smp), .covers = "insn:VMXON insn:VMXOFF")
 {
 	unsigned int cpu;
 	outcome result = OK;
@@ -46,8 +46,9 @@ static void guest_cpuid(void)
 	cpuid(0, 0);
 }
 
-TEST(on, guest_on_each_cpu, "SDM MP Considerations", "a VMCS filled on one CPU is entered on each other",
-	EXIT(EXIT_REASON_CPUID), .needs = NEEDS(&need_smp), .covers = "insn:VMCLEAR insn:VMPTRLD")
+TEST(on, guest_on_each_cpu, "SDM MP Considerations",
+	"a VMCS filled on one CPU is entered on each other", EXIT(EXIT_REASON_CPUID),
+	.needs = NEEDS(&need_smp), .covers = "insn:VMCLEAR insn:VMPTRLD")
 {
 	unsigned int cpu;
 	outcome result = EXIT(EXIT_REASON_CPUID);

@@ -1,5 +1,5 @@
-/* INIT, SIPI and NMI from one CPU to another in VMX operation (Intel SDM, "Other Causes of VM Exits", "INIT Signal in VMX
-   Operation", "Guest Non-Register State"). */
+/* INIT, SIPI and NMI from one CPU to another in VMX operation (Intel SDM, "Other Causes of VM
+   Exits", "INIT Signal in VMX Operation", "Guest Non-Register State"). */
 #define TEST_FOLDER "smp/"
 #include "runtime/apic.h"
 #include "runtime/harness.h"
@@ -10,7 +10,7 @@
 #include "vmx-tests/worker.h"
 
 #define OTHER_CAUSES "SDM Other Causes of VM Exits"
-#define NEEDED	     NEEDS(&need_smp)
+#define NEEDED       NEEDS(&need_smp)
 #define SIPI_VECTOR  0x9a
 #define PATIENCE     200000 /* rounds */
 
@@ -39,12 +39,12 @@ static void guest_run_once(void)
 }
 
 struct job {
-	void (*before)(void); /* changes the VMCS; may be NULL */
-	bool wait_for_signal; /* stays in root operation until the signal has been sent */
-	uint64_t activity;    /* saved at the exit */
-	uint32_t ran;	      /* guest_runs at the exit */
+	void (*before)(void);      /* changes the VMCS; may be NULL */
+	bool wait_for_signal;      /* stays in root operation until the signal has been sent */
+	uint64_t activity;         /* saved at the exit */
+	uint32_t ran;              /* guest_runs at the exit */
 	uint64_t interruptibility; /* saved at the second exit */
-	outcome second;	      /* another entry after the exit, with guest_may_end set */
+	outcome second;            /* another entry after the exit, with guest_may_end set */
 	uint64_t qualification, interruption;
 };
 
@@ -85,7 +85,8 @@ static outcome run(struct job *job, void (*code)(void), const volatile uint32_t 
 	CHECK_EQUAL(vmclear(vmx_address(vmx_region)), OK);
 	worker_start(1, enter_guest, job);
 	CHECK(worker_sees(flag));
-	for (start = rdtsc(); rdtsc() - start < 20000;) /* until a HLT has been executed, or the guest entered */
+	for (start = rdtsc();
+		rdtsc() - start < 20000;) /* until a HLT has been executed, or the guest entered */
 		cpu_pause();
 	apic_send(worker_apic_id(1), icr);
 	signalled = 1;
@@ -107,8 +108,8 @@ static outcome run_init(struct job *job, void (*code)(void), const volatile uint
 	return result;
 }
 
-TEST(signal, init, OTHER_CAUSES, "an INIT to a CPU in VMX non-root operation exits", EXIT(EXIT_REASON_INIT_SIGNAL), .needs = NEEDED,
-	.covers = "exit:INIT_SIGNAL")
+TEST(signal, init, OTHER_CAUSES, "an INIT to a CPU in VMX non-root operation exits",
+	EXIT(EXIT_REASON_INIT_SIGNAL), .needs = NEEDED, .covers = "exit:INIT_SIGNAL")
 {
 	struct job job = { 0 };
 	outcome result = run_init(&job, guest_wait, &guest_runs);
@@ -119,7 +120,8 @@ TEST(signal, init, OTHER_CAUSES, "an INIT to a CPU in VMX non-root operation exi
 	return result;
 }
 
-TEST(signal, init_once, OTHER_CAUSES, "the exit consumes the INIT: the guest goes on at the next entry", EXIT(EXIT_REASON_VMCALL),
+TEST(signal, init_once, OTHER_CAUSES,
+	"the exit consumes the INIT: the guest goes on at the next entry", EXIT(EXIT_REASON_VMCALL),
 	.needs = NEEDED, .covers = "exit:INIT_SIGNAL")
 {
 	struct job job = { 0 };
@@ -130,8 +132,9 @@ TEST(signal, init_once, OTHER_CAUSES, "the exit consumes the INIT: the guest goe
 }
 
 TEST(signal, init_in_root, "SDM INIT Signal in VMX Operation",
-	"in VMX root operation INIT is blocked; it stays pending, and exits after the next VM entry", EXIT(EXIT_REASON_INIT_SIGNAL),
-	.needs = NEEDED, .covers = "exit:INIT_SIGNAL")
+	"in VMX root operation INIT is blocked; it stays pending, and exits after the next VM "
+	"entry",
+	EXIT(EXIT_REASON_INIT_SIGNAL), .needs = NEEDED, .covers = "exit:INIT_SIGNAL")
 {
 	struct job job = { .wait_for_signal = true };
 	outcome result = run_init(&job, guest_run_once, &host_runs);
@@ -146,8 +149,10 @@ static void exit_on_nothing(void)
 	field_clear(VMCS_PROC_CONTROLS, PROC_HLT_EXITING);
 }
 
-TEST(signal, init_hlt, "SDM Saving Non-Register State", "an INIT to a guest in the HLT state exits, and the state is saved", EXIT(EXIT_REASON_INIT_SIGNAL),
-	.needs = NEEDED, .covers = "exit:INIT_SIGNAL field:GUEST_ACTIVITY_STATE")
+TEST(signal, init_hlt, "SDM Saving Non-Register State",
+	"an INIT to a guest in the HLT state exits, and the state is saved",
+	EXIT(EXIT_REASON_INIT_SIGNAL), .needs = NEEDED,
+	.covers = "exit:INIT_SIGNAL field:GUEST_ACTIVITY_STATE")
 {
 	struct job job = { .before = exit_on_nothing };
 	outcome result = run_init(&job, guest_halt, &guest_runs);
@@ -166,7 +171,8 @@ static void exit_on_nmi(void)
 /* Blocking by NMI outlives the exit: IRET ends it, on the worker. */
 static outcome unblock(void *arg)
 {
-	__asm__ volatile("movq %%rsp, %%rax; movl %%ss, %%ecx; pushq %%rcx; pushq %%rax; pushfq; movl %%cs, %%ecx;"
+	__asm__ volatile("movq %%rsp, %%rax; movl %%ss, %%ecx; pushq %%rcx; pushq %%rax; pushfq; "
+			 "movl %%cs, %%ecx;"
 			 "pushq %%rcx; pushq $1f; iretq; 1:"
 			 :
 			 :
@@ -182,11 +188,14 @@ static outcome run_nmi(struct job *job, void (*code)(void))
 	return result;
 }
 
-#define NMI_INFORMATION (INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_NMI, INTERRUPTION_TYPE) | VECTOR_NMI)
+#define NMI_INFORMATION                                                                            \
+	(INTERRUPTION_VALID | FIELD_PUT(INTERRUPTION_NMI, INTERRUPTION_TYPE) | VECTOR_NMI)
 
-TEST(signal, nmi, OTHER_CAUSES, "an NMI to a CPU in VMX non-root operation exits with \"NMI exiting\" 1",
+TEST(signal, nmi, OTHER_CAUSES,
+	"an NMI to a CPU in VMX non-root operation exits with \"NMI exiting\" 1",
 	EXIT(EXIT_REASON_EXCEPTION_OR_NMI), .needs = NEEDED,
-	.covers = "exit:EXCEPTION_OR_NMI control:PIN_NMI_EXITING field:EXIT_INTERRUPTION_INFORMATION")
+	.covers =
+		"exit:EXCEPTION_OR_NMI control:PIN_NMI_EXITING field:EXIT_INTERRUPTION_INFORMATION")
 {
 	struct job job = { .before = exit_on_nmi };
 	outcome result = run_nmi(&job, guest_wait);
@@ -196,8 +205,10 @@ TEST(signal, nmi, OTHER_CAUSES, "an NMI to a CPU in VMX non-root operation exits
 	return result;
 }
 
-TEST(signal, nmi_hlt, "SDM Saving Non-Register State", "an NMI to a guest in the HLT state exits, and the state is saved", EXIT(EXIT_REASON_EXCEPTION_OR_NMI),
-	.needs = NEEDED, .covers = "exit:EXCEPTION_OR_NMI control:PIN_NMI_EXITING field:GUEST_ACTIVITY_STATE")
+TEST(signal, nmi_hlt, "SDM Saving Non-Register State",
+	"an NMI to a guest in the HLT state exits, and the state is saved",
+	EXIT(EXIT_REASON_EXCEPTION_OR_NMI), .needs = NEEDED,
+	.covers = "exit:EXCEPTION_OR_NMI control:PIN_NMI_EXITING field:GUEST_ACTIVITY_STATE")
 {
 	struct job job = { .before = exit_on_nmi };
 	outcome result = run_nmi(&job, guest_halt);
@@ -217,7 +228,8 @@ static void guest_wait_for_event(void)
 		cpu_pause();
 }
 
-TEST(signal, nmi_delivered, OTHER_CAUSES, "an NMI to a CPU in VMX non-root operation is the guest's with \"NMI exiting\" 0",
+TEST(signal, nmi_delivered, OTHER_CAUSES,
+	"an NMI to a CPU in VMX non-root operation is the guest's with \"NMI exiting\" 0",
 	EXIT(EXIT_REASON_VMCALL), .needs = NEEDED, .covers = "control:PIN_NMI_EXITING")
 {
 	struct job job = { 0 };
@@ -245,7 +257,8 @@ static outcome wait_for_nmi(void *arg)
 	return OK;
 }
 
-TEST(signal, nmi_in_root, "SDM VMX Non-Root Operation", "in VMX root operation an NMI is the host's", OK, .needs = NEEDED)
+TEST(signal, nmi_in_root, "SDM VMX Non-Root Operation",
+	"in VMX root operation an NMI is the host's", OK, .needs = NEEDED)
 {
 	trap_handler *before = trap_set_handler(VECTOR_NMI, count_nmi);
 	outcome result;
@@ -277,8 +290,10 @@ static outcome run_sipi(struct job *job)
 	return result;
 }
 
-TEST(signal, sipi, OTHER_CAUSES, "a SIPI to a guest in the wait-for-SIPI state exits; the qualification is its vector",
-	EXIT(EXIT_REASON_SIPI), .needs = NEEDS(&need_smp, &need_wait_for_sipi), .covers = "exit:SIPI cap:VMX_MISC_ACTIVITY_WAIT_FOR_SIPI")
+TEST(signal, sipi, OTHER_CAUSES,
+	"a SIPI to a guest in the wait-for-SIPI state exits; the qualification is its vector",
+	EXIT(EXIT_REASON_SIPI), .needs = NEEDS(&need_smp, &need_wait_for_sipi),
+	.covers = "exit:SIPI cap:VMX_MISC_ACTIVITY_WAIT_FOR_SIPI")
 {
 	struct job job = { 0 };
 	outcome result = run_sipi(&job);
@@ -288,8 +303,10 @@ TEST(signal, sipi, OTHER_CAUSES, "a SIPI to a guest in the wait-for-SIPI state e
 	return result;
 }
 
-TEST(signal, sipi_state, "SDM Saving Non-Register State", "an exit for a SIPI saves the wait-for-SIPI state",
-	EXIT(EXIT_REASON_SIPI), .needs = NEEDS(&need_smp, &need_wait_for_sipi), .covers = "exit:SIPI field:GUEST_ACTIVITY_STATE")
+TEST(signal, sipi_state, "SDM Saving Non-Register State",
+	"an exit for a SIPI saves the wait-for-SIPI state", EXIT(EXIT_REASON_SIPI),
+	.needs = NEEDS(&need_smp, &need_wait_for_sipi),
+	.covers = "exit:SIPI field:GUEST_ACTIVITY_STATE")
 {
 	struct job job = { 0 };
 	outcome result = run_sipi(&job);
@@ -298,7 +315,8 @@ TEST(signal, sipi_state, "SDM Saving Non-Register State", "an exit for a SIPI sa
 	return result;
 }
 
-TEST(signal, sipi_unblocks, "SDM Activity State", "a guest that becomes active after the exit for a SIPI has SMIs and NMIs unblocked",
+TEST(signal, sipi_unblocks, "SDM Activity State",
+	"a guest that becomes active after the exit for a SIPI has SMIs and NMIs unblocked",
 	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_smp, &need_wait_for_sipi),
 	.covers = "exit:SIPI field:GUEST_INTERRUPTIBILITY_STATE")
 {
@@ -332,7 +350,8 @@ static void wait_for_sipi_nmi(void)
 	field_set(VMCS_PIN_CONTROLS, PIN_NMI_EXITING);
 }
 
-TEST(signal, wait_for_sipi_blocks, "SDM Activity State", "in the wait-for-SIPI state NMIs are blocked", EXIT(EXIT_REASON_SIPI),
+TEST(signal, wait_for_sipi_blocks, "SDM Activity State",
+	"in the wait-for-SIPI state NMIs are blocked", EXIT(EXIT_REASON_SIPI),
 	.needs = NEEDS(&need_smp, &need_wait_for_sipi), .covers = "exit:SIPI")
 {
 	trap_handler *before = trap_set_handler(VECTOR_NMI, count_nmi);
@@ -346,8 +365,8 @@ TEST(signal, wait_for_sipi_blocks, "SDM Activity State", "in the wait-for-SIPI s
 	return result;
 }
 
-TEST(signal, sipi_active, OTHER_CAUSES, "a SIPI to a guest that is active has no effect", EXIT(EXIT_REASON_VMCALL), .needs = NEEDED,
-	.covers = "exit:SIPI")
+TEST(signal, sipi_active, OTHER_CAUSES, "a SIPI to a guest that is active has no effect",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDED, .covers = "exit:SIPI")
 {
 	struct job job = { 0 };
 	uint64_t start;

@@ -1,5 +1,6 @@
-/* One VMCS on several CPUs, one after the other (Intel SDM, "Software Use of Virtual-Machine Control Structures", "Software
-   Access to Related Structures"): VMCLEAR on the one, then VMPTRLD on the other. */
+/* One VMCS on several CPUs, one after the other (Intel SDM, "Software Use of Virtual-Machine
+   Control Structures", "Software Access to Related Structures"): VMCLEAR on the one, then VMPTRLD
+   on the other. */
 #define TEST_FOLDER "smp/"
 #include "runtime/harness.h"
 #include "vmx-tests/guest.h"
@@ -14,9 +15,14 @@ static const struct {
 	uint16_t field;
 	uint64_t value;
 } fields[] = {
-	{ VMCS_GUEST_RIP, UINT64_C(0x123456789abcdef0) }, { VMCS_GUEST_RSP, 0x5678 }, { VMCS_GUEST_CR3, 0x7000 },
-	{ VMCS_EXCEPTION_BITMAP, 0xa5a5a5a5 }, { VMCS_HOST_RIP, 0x1111 }, { VMCS_GUEST_CS_SELECTOR, 0xbeef },
-	{ VMCS_GUEST_CS_LIMIT, 0xfeed }, { VMCS_TSC_OFFSET, UINT64_C(0xfedcba9876543210) },
+	{ VMCS_GUEST_RIP, UINT64_C(0x123456789abcdef0) },
+	{ VMCS_GUEST_RSP, 0x5678 },
+	{ VMCS_GUEST_CR3, 0x7000 },
+	{ VMCS_EXCEPTION_BITMAP, 0xa5a5a5a5 },
+	{ VMCS_HOST_RIP, 0x1111 },
+	{ VMCS_GUEST_CS_SELECTOR, 0xbeef },
+	{ VMCS_GUEST_CS_LIMIT, 0xfeed },
+	{ VMCS_TSC_OFFSET, UINT64_C(0xfedcba9876543210) },
 };
 
 /* The fields as the other CPU sees them, and then other values for the way back. */
@@ -32,8 +38,9 @@ static outcome read_and_change(void *region)
 	return vmclear(vmx_address(region));
 }
 
-TEST(vmcs, migration, TITLE, "after VMCLEAR on one CPU, VMPTRLD on another finds every field as it was written", OK, .needs = NEEDED,
-	.covers = COVERS)
+TEST(vmcs, migration, TITLE,
+	"after VMCLEAR on one CPU, VMPTRLD on another finds every field as it was written", OK,
+	.needs = NEEDED, .covers = COVERS)
 {
 	unsigned int i;
 
@@ -65,8 +72,10 @@ static outcome launch(void *region)
 	return result;
 }
 
-TEST(vmcs, launch_state, TITLE, "a VMCS launched on one CPU is clear on another, after VMCLEAR: VMRESUME fails",
-	FAIL_VALID(VMX_ERROR_VMRESUME_NOT_LAUNCHED), .needs = NEEDED, .covers = COVERS " insn:VMRESUME error:VMRESUME_NOT_LAUNCHED")
+TEST(vmcs, launch_state, TITLE,
+	"a VMCS launched on one CPU is clear on another, after VMCLEAR: VMRESUME fails",
+	FAIL_VALID(VMX_ERROR_VMRESUME_NOT_LAUNCHED), .needs = NEEDED,
+	.covers = COVERS " insn:VMRESUME error:VMRESUME_NOT_LAUNCHED")
 {
 	guest_set_code(guest_cpuid_twice);
 	CHECK_EQUAL(vmclear(vmx_address(vmx_region)), OK);
@@ -76,8 +85,8 @@ TEST(vmcs, launch_state, TITLE, "a VMCS launched on one CPU is clear on another,
 	return guest_resume();
 }
 
-TEST(vmcs, guest_moves, TITLE, "a guest that ran on one CPU goes on on another where it stopped", EXIT(EXIT_REASON_VMCALL), .needs = NEEDED,
-	.covers = COVERS " insn:VMLAUNCH")
+TEST(vmcs, guest_moves, TITLE, "a guest that ran on one CPU goes on on another where it stopped",
+	EXIT(EXIT_REASON_VMCALL), .needs = NEEDED, .covers = COVERS " insn:VMLAUNCH")
 {
 	outcome result;
 
@@ -106,8 +115,9 @@ static outcome load_and_clear(void *region)
 	return OK;
 }
 
-TEST(vmcs, current_per_cpu, TITLE, "each CPU has its own current VMCS: VMPTRLD and VMCLEAR on one leave the others'", OK, .needs = NEEDED,
-	.covers = COVERS " insn:VMPTRST")
+TEST(vmcs, current_per_cpu, TITLE,
+	"each CPU has its own current VMCS: VMPTRLD and VMCLEAR on one leave the others'", OK,
+	.needs = NEEDED, .covers = COVERS " insn:VMPTRST")
 {
 	uint64_t pointer;
 
@@ -125,7 +135,8 @@ static outcome leave(void *arg)
 	return test_observe(vmx_is_on()) ? FAIL_INVALID : OK;
 }
 
-TEST(vmcs, vmxoff_per_cpu, "SDM VMXOFF", "VMXOFF on one CPU leaves the others in VMX operation, with their current VMCS", OK,
+TEST(vmcs, vmxoff_per_cpu, "SDM VMXOFF",
+	"VMXOFF on one CPU leaves the others in VMX operation, with their current VMCS", OK,
 	.needs = NEEDED, .covers = "insn:VMXOFF")
 {
 	field_write(VMCS_GUEST_RIP, 0x3333);
@@ -140,8 +151,9 @@ static outcome no_current(void *arg)
 	return vmwrite(VMCS_GUEST_RIP, 0);
 }
 
-TEST(vmcs, no_current_after_vmxon, "SDM VMXON", "VMXON leaves the CPU without a current VMCS, whatever others have: VMfailInvalid", FAIL_INVALID,
-	.needs = NEEDED, .covers = "insn:VMXON insn:VMWRITE")
+TEST(vmcs, no_current_after_vmxon, "SDM VMXON",
+	"VMXON leaves the CPU without a current VMCS, whatever others have: VMfailInvalid",
+	FAIL_INVALID, .needs = NEEDED, .covers = "insn:VMXON insn:VMWRITE")
 {
 	CHECK_EQUAL(worker_run(leave, NULL), OK);
 	return worker_run(no_current, NULL);
@@ -157,8 +169,8 @@ static outcome same_capabilities(void *arg)
 	return OK;
 }
 
-TEST(vmcs, same_capabilities, "SDM Discovering Support for VMX", "all CPUs report the same VMX capabilities, so that a VMCS can move", OK,
-	.needs = NEEDED)
+TEST(vmcs, same_capabilities, "SDM Discovering Support for VMX",
+	"all CPUs report the same VMX capabilities, so that a VMCS can move", OK, .needs = NEEDED)
 {
 	uint64_t values[MSR_IA32_VMX_VMFUNC - MSR_IA32_VMX_BASIC + 1];
 	outcome result = OK;

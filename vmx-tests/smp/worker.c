@@ -30,10 +30,11 @@ static void enter_operation(struct worker *worker)
 {
 	if (!(rdmsr(MSR_IA32_FEATURE_CONTROL) & FEATURE_CONTROL_LOCK))
 		wrmsr(MSR_IA32_FEATURE_CONTROL, rdmsr(MSR_IA32_FEATURE_CONTROL) |
-			FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX);
+							FEATURE_CONTROL_LOCK |
+							FEATURE_CONTROL_VMX_OUTSIDE_SMX);
 	write_cr0((read_cr0() | rdmsr(MSR_IA32_VMX_CR0_FIXED0)) & rdmsr(MSR_IA32_VMX_CR0_FIXED1));
 	write_cr4((read_cr4() | rdmsr(MSR_IA32_VMX_CR4_FIXED0) | CR4_VMXE) &
-		rdmsr(MSR_IA32_VMX_CR4_FIXED1));
+		  rdmsr(MSR_IA32_VMX_CR4_FIXED1));
 	if (worker->on_region == NULL)
 		worker->on_region = vmx_new_region();
 	if (vmxon(vmx_address(worker->on_region)) != OK)
@@ -56,7 +57,8 @@ static worker_job *next_job(struct worker *worker)
 	return job;
 }
 
-/* A VM exit sets the limits to their maximum ("Loading Host Segment and Descriptor-Table Registers"). */
+/* A VM exit sets the limits to their maximum ("Loading Host Segment and Descriptor-Table
+ * Registers"). */
 static void work(unsigned int number)
 {
 	struct descriptor_table gdtr = read_gdtr(), idtr = read_idtr();
@@ -116,7 +118,8 @@ static bool wait_until_done(unsigned int cpu, uint64_t ticks)
 	return worker_is_done(cpu);
 }
 
-/* A worker in a guest comes back by an INIT's exit; then it leaves VMX operation, where INIT is blocked. */
+/* A worker in a guest comes back by an INIT's exit; then it leaves VMX operation, where INIT is
+ * blocked. */
 void worker_restart(unsigned int cpu)
 {
 	static volatile uint32_t left;

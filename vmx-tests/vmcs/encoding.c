@@ -1,9 +1,9 @@
-/* All encodings there are, not only those of the table (Intel SDM, "VMREAD, VMWRITE, and Encodings of VMCS
-   Fields" and the appendix "VMCS Enumeration"). */
+/* All encodings there are, not only those of the table (Intel SDM, "VMREAD, VMWRITE, and Encodings
+   of VMCS Fields" and the appendix "VMCS Enumeration"). */
 #define TEST_FOLDER "vmcs/"
 #include "vmx-tests/vmcs/field.h"
 
-#define ENCODINGS	  0x10000
+#define ENCODINGS         0x10000
 #define ENCODING_RESERVED (BIT(12) | BIT(15))
 
 /* Is there a field with that encoding? One VMREAD, not observed: there are too many. */
@@ -18,8 +18,8 @@ static bool probe(uint64_t encoding)
 	return !(flags & (RFLAGS_CF | RFLAGS_ZF));
 }
 
-/* The number of fields with encodings in [first, first + ENCODINGS) that the table does not have; the
-   lowest of them in *lowest. */
+/* The number of fields with encodings in [first, first + ENCODINGS) that the table does not have;
+   the lowest of them in *lowest. */
 static unsigned int count_unknown(uint64_t first, uint64_t *lowest)
 {
 	unsigned int found = 0;
@@ -28,7 +28,8 @@ static unsigned int count_unknown(uint64_t first, uint64_t *lowest)
 	for (encoding = first; encoding < first + ENCODINGS; encoding++) {
 		if (!probe(encoding))
 			continue;
-		if (encoding < ENCODINGS && vmcs_field_index((uint32_t)(encoding & ~ENCODING_HIGH)) >= 0)
+		if (encoding < ENCODINGS &&
+			vmcs_field_index((uint32_t)(encoding & ~ENCODING_HIGH)) >= 0)
 			continue;
 		if (found++ == 0)
 			*lowest = encoding;
@@ -36,13 +37,15 @@ static unsigned int count_unknown(uint64_t first, uint64_t *lowest)
 	return found;
 }
 
-TEST(encoding, all, "SDM Field Encoding in VMCS", "of the 65536 encodings none is a field but those of the table", OK,
-	.covers = "field:*")
+TEST(encoding, all, "SDM Field Encoding in VMCS",
+	"of the 65536 encodings none is a field but those of the table", OK, .covers = "field:*")
 {
 	uint64_t lowest = 0;
 	uint64_t found = test_observe(count_unknown(0, &lowest));
 
-	return found == 0 ? OK : test_mismatch(__LINE__, "%lu fields not in the table, the first %#lx", found, lowest);
+	return found == 0 ? OK
+			  : test_mismatch(__LINE__, "%lu fields not in the table, the first %#lx",
+				    found, lowest);
 }
 
 struct range_row {
@@ -57,12 +60,14 @@ static const struct range_row ranges[] = {
 };
 
 SWEEP(encoding, beyond, "SDM VMREAD, VMWRITE, and Encodings of VMCS Fields",
-	"no encoding with a bit above 15 is a field: all 65536 below one of them", ranges, .covers = "field:*")
+	"no encoding with a bit above 15 is a field: all 65536 below one of them", ranges,
+	.covers = "field:*")
 {
 	uint64_t lowest = 0;
 	uint64_t found = test_observe(count_unknown(TEST_ROW(struct range_row)->bit, &lowest));
 
-	return found == 0 ? OK : test_mismatch(__LINE__, "%lu fields, the first %#lx", found, lowest);
+	return found == 0 ? OK
+			  : test_mismatch(__LINE__, "%lu fields, the first %#lx", found, lowest);
 }
 
 /* The highest index of all encodings without reserved bits. */
@@ -86,7 +91,8 @@ TEST(encoding, vmcs_enum, "SDM VMCS Enumeration",
 	return OK;
 }
 
-/* Every unsupported encoding is unsupported for VMWRITE, too: bits that are reserved, each by itself. */
+/* Every unsupported encoding is unsupported for VMWRITE, too: bits that are reserved, each by
+ * itself. */
 struct reserved_row {
 	struct test_row row;
 	uint64_t bits;
@@ -102,7 +108,8 @@ static const struct reserved_row reserved[] = {
 };
 
 SWEEP(encoding, reserved_write, "SDM VMREAD, VMWRITE, and Encodings of VMCS Fields",
-	"an encoding with a reserved bit is no field for VMWRITE", reserved, .covers = "error:UNSUPPORTED_COMPONENT")
+	"an encoding with a reserved bit is no field for VMWRITE", reserved,
+	.covers = "error:UNSUPPORTED_COMPONENT")
 {
 	return vmwrite(VMCS_GUEST_ES_SELECTOR | TEST_ROW(struct reserved_row)->bits, 0);
 }

@@ -1,5 +1,6 @@
-/* Every field of the VMCS (Intel SDM, appendix "Field Encoding in VMCS", and "VMREAD, VMWRITE, and Encodings of
-   VMCS Fields"): that it exists where the capabilities say so, and keeps what is written. */
+/* Every field of the VMCS (Intel SDM, appendix "Field Encoding in VMCS", and "VMREAD, VMWRITE, and
+   Encodings of VMCS Fields"): that it exists where the capabilities say so, and keeps what is
+   written. */
 #define TEST_FOLDER "vmcs/"
 #include "vmx-tests/vmcs/field.h"
 
@@ -18,12 +19,14 @@ const struct vmcs_field *field_of_row(void)
 	return &vmcs_fields[TEST_ROW(struct field_row)->index];
 }
 
-/* EPTP switching needs its bit in IA32_VMX_VMFUNC, too, and the extended instruction information needs APX. */
+/* EPTP switching needs its bit in IA32_VMX_VMFUNC, too, and the extended instruction information
+ * needs APX. */
 static bool is_offered_specially(enum vmcs_index index, bool *offered)
 {
 	if (index == FIELD_EXTENDED_INSTRUCTION_INFORMATION)
 		*offered = cpuid(CPUID_VENDOR, 0).eax >= CPUID_STRUCTURED &&
-			cpuid(CPUID_STRUCTURED, 0).eax >= 1 && (cpuid(CPUID_STRUCTURED, 1).edx & BIT(21));
+			   cpuid(CPUID_STRUCTURED, 0).eax >= 1 &&
+			   (cpuid(CPUID_STRUCTURED, 1).edx & BIT(21));
 	else if (index == FIELD_EPTP_LIST_ADDRESS)
 		*offered = vmx_capability(MSR_IA32_VMX_VMFUNC) & VMX_VMFUNC_EPTP_SWITCHING;
 	else
@@ -55,7 +58,7 @@ bool field_is_writable(enum vmcs_index index)
 	if (!field_is_offered(index))
 		return false;
 	return vmcs_fields[index].area != AREA_READONLY ||
-		(rdmsr(MSR_IA32_VMX_MISC) & VMX_MISC_VMWRITE_ANY_FIELD);
+	       (rdmsr(MSR_IA32_VMX_MISC) & VMX_MISC_VMWRITE_ANY_FIELD);
 }
 
 uint64_t field_bits(enum vmcs_index index)
@@ -75,20 +78,21 @@ uint64_t field_bits(enum vmcs_index index)
 }
 
 SWEEP(field, exists, "SDM Field Encoding in VMCS",
-	"a field can be read where the capabilities offer it, and is unsupported elsewhere", field_rows,
-	.covers = "field:* error:UNSUPPORTED_COMPONENT")
+	"a field can be read where the capabilities offer it, and is unsupported elsewhere",
+	field_rows, .covers = "field:* error:UNSUPPORTED_COMPONENT")
 {
 	uint64_t value;
 	outcome result = test_observe(vmread(field_of_row()->encoding, &value));
 
-	CHECK_EQUAL(result, field_is_offered(TEST_ROW(struct field_row)->index) ?
-			OK :
-			FAIL_VALID(VMX_ERROR_UNSUPPORTED_COMPONENT));
+	CHECK_EQUAL(result, field_is_offered(TEST_ROW(struct field_row)->index)
+				    ? OK
+				    : FAIL_VALID(VMX_ERROR_UNSUPPORTED_COMPONENT));
 	return OK;
 }
 
 /* VM-exit information fields are vmwrite_exit_information's. */
-SWEEP(field, vmwrite, "SDM VMWRITE", "a field can be written where it can be read, but for VM-exit information", field_rows,
+SWEEP(field, vmwrite, "SDM VMWRITE",
+	"a field can be written where it can be read, but for VM-exit information", field_rows,
 	.covers = "field:* error:UNSUPPORTED_COMPONENT error:VMWRITE_READ_ONLY")
 {
 	enum vmcs_index index = TEST_ROW(struct field_row)->index;
@@ -135,8 +139,8 @@ SWEEP(field, each_bit, "SDM VMWRITE", "each bit of a field is kept by itself", f
 	return OK;
 }
 
-SWEEP(field, truncation, "SDM VMWRITE", "bits above a field's width are ignored when written, and 0 when read", field_rows,
-	COVERS)
+SWEEP(field, truncation, "SDM VMWRITE",
+	"bits above a field's width are ignored when written, and 0 when read", field_rows, COVERS)
 {
 	enum vmcs_index index = TEST_ROW(struct field_row)->index;
 	uint16_t encoding = field_of_row()->encoding;
@@ -156,7 +160,9 @@ SWEEP(field, truncation, "SDM VMWRITE", "bits above a field's width are ignored 
 }
 
 SWEEP(field, high_half, "SDM VMREAD, VMWRITE, and Encodings of VMCS Fields",
-	"a 64-bit field's high half, by the odd encoding, is bits 63:32, and no other field has one", field_rows, COVERS)
+	"a 64-bit field's high half, by the odd encoding, is bits 63:32, and no other field has "
+	"one",
+	field_rows, COVERS)
 {
 	enum vmcs_index index = TEST_ROW(struct field_row)->index;
 	uint16_t encoding = field_of_row()->encoding;
@@ -177,14 +183,16 @@ SWEEP(field, high_half, "SDM VMREAD, VMWRITE, and Encodings of VMCS Fields",
 }
 
 /* One at a time each field gets a value of its own; then all are read: no two share a place. */
-TEST(field, independent, "SDM Field Encoding in VMCS", "each field has a place of its own", OK, COVERS)
+TEST(field, independent, "SDM Field Encoding in VMCS", "each field has a place of its own", OK,
+	COVERS)
 {
 	unsigned int i;
 	uint64_t wanted;
 
 	for (i = 0; i < VMCS_FIELDS; i++)
 		if (field_is_writable(i))
-			field_write(vmcs_fields[i].encoding, (i + 1) * UINT64_C(0x0101010101010101));
+			field_write(
+				vmcs_fields[i].encoding, (i + 1) * UINT64_C(0x0101010101010101));
 	for (i = 0; i < VMCS_FIELDS; i++) {
 		wanted = (i + 1) * UINT64_C(0x0101010101010101) & field_bits(i);
 		if (field_is_writable(i) && vmcs_fields[i].encoding != VMCS_VM_INSTRUCTION_ERROR &&
@@ -194,13 +202,15 @@ TEST(field, independent, "SDM Field Encoding in VMCS", "each field has a place o
 	return OK;
 }
 
-SWEEP(field, failed_write_keeps, "SDM VMWRITE", "a VMWRITE that fails leaves the field", field_rows, COVERS)
+SWEEP(field, failed_write_keeps, "SDM VMWRITE", "a VMWRITE that fails leaves the field", field_rows,
+	COVERS)
 {
 	enum vmcs_index index = TEST_ROW(struct field_row)->index;
 	uint16_t encoding = field_of_row()->encoding;
 	uint64_t before, after;
 
-	if (!field_is_offered(index) || field_is_writable(index) || index == FIELD_VM_INSTRUCTION_ERROR)
+	if (!field_is_offered(index) || field_is_writable(index) ||
+		index == FIELD_VM_INSTRUCTION_ERROR)
 		return OK;
 	before = field_read(encoding);
 	vmwrite(encoding, ~before);

@@ -20,11 +20,12 @@ const struct vmcs_field *field_of_row(void);
 /* Does the CPU have it, by its capabilities (spec/vmx_exists.def)? */
 bool field_is_offered(enum vmcs_index index);
 
-/* May VMWRITE write it: it is offered, and it is no VM-exit information field, or those may be written. */
+/* May VMWRITE write it: it is offered, and it is no VM-exit information field, or those may be
+ * written. */
 bool field_is_writable(enum vmcs_index index);
 
-/* The bits of the field that keep what is written: its width, less the reserved bits of access rights, which
-   some CPUs do not keep ("Guest Register State"). */
+/* The bits of the field that keep what is written: its width, less the reserved bits of access
+   rights, which some CPUs do not keep ("Guest Register State"). */
 uint64_t field_bits(enum vmcs_index index);
 
 #endif

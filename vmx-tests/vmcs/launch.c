@@ -1,13 +1,13 @@
-/* The launch state of a VMCS (Intel SDM, "Overview" of "Virtual Machine Control Structures", and "VMCLEAR"): what
-   makes it clear, what makes it launched, and that it belongs to the VMCS. */
+/* The launch state of a VMCS (Intel SDM, "Overview" of "Virtual Machine Control Structures", and
+   "VMCLEAR"): what makes it clear, what makes it launched, and that it belongs to the VMCS. */
 #define TEST_FOLDER "vmcs/"
 #include "runtime/harness.h"
 #include "vmx-tests/vmcs/several.h"
 
-#define RAN	     EXIT(EXIT_REASON_VMCALL)
+#define RAN          EXIT(EXIT_REASON_VMCALL)
 #define NOT_CLEAR    FAIL_VALID(VMX_ERROR_VMLAUNCH_NOT_CLEAR)
 #define NOT_LAUNCHED FAIL_VALID(VMX_ERROR_VMRESUME_NOT_LAUNCHED)
-#define COVERS	     .covers = "insn:VMLAUNCH insn:VMRESUME insn:VMCLEAR"
+#define COVERS       .covers = "insn:VMLAUNCH insn:VMRESUME insn:VMCLEAR"
 
 static void nothing(void)
 {
@@ -26,7 +26,8 @@ static outcome resume(void)
 	return guest_resume();
 }
 
-/* What VMLAUNCH and VMRESUME say about the current VMCS, without entering: an invalid control stops them later. */
+/* What VMLAUNCH and VMRESUME say about the current VMCS, without entering: an invalid control stops
+ * them later. */
 static outcome check_state(bool launched)
 {
 	uint64_t count = field_read(VMCS_CR3_TARGET_COUNT);
@@ -46,7 +47,8 @@ TEST(launch, vmclear, "SDM VMCLEAR", "VMCLEAR makes the launch state clear", OK,
 	return check_state(false);
 }
 
-TEST(launch, vmlaunch, "SDM VMLAUNCH/VMRESUME", "VMLAUNCH that succeeds makes it launched", OK, COVERS)
+TEST(launch, vmlaunch, "SDM VMLAUNCH/VMRESUME", "VMLAUNCH that succeeds makes it launched", OK,
+	COVERS)
 {
 	if (launch() != RAN)
 		return test_error(__LINE__, "VMLAUNCH failed");
@@ -60,7 +62,8 @@ TEST(launch, vmresume_keeps, "SDM VMLAUNCH/VMRESUME", "VMRESUME leaves it launch
 	return check_state(true);
 }
 
-TEST(launch, vmclear_launched, "SDM VMCLEAR", "VMCLEAR of a launched VMCS makes it clear", OK, COVERS)
+TEST(launch, vmclear_launched, "SDM VMCLEAR", "VMCLEAR of a launched VMCS makes it clear", OK,
+	COVERS)
 {
 	if (launch() != RAN)
 		return test_error(__LINE__, "VMLAUNCH failed");
@@ -69,7 +72,8 @@ TEST(launch, vmclear_launched, "SDM VMCLEAR", "VMCLEAR of a launched VMCS makes 
 	return check_state(false);
 }
 
-TEST(launch, vmclear_relaunch, "SDM VMCLEAR", "after VMCLEAR the VMCS can be launched again", RAN, COVERS)
+TEST(launch, vmclear_relaunch, "SDM VMCLEAR", "after VMCLEAR the VMCS can be launched again", RAN,
+	COVERS)
 {
 	if (launch() != RAN)
 		return test_error(__LINE__, "VMLAUNCH failed");
@@ -88,7 +92,8 @@ TEST(launch, vmptrld_keeps, "SDM Overview of Virtual Machine Control Structures"
 	return resume();
 }
 
-TEST(launch, vmclear_other_keeps, "SDM VMCLEAR", "VMCLEAR of another VMCS leaves it launched", OK, COVERS)
+TEST(launch, vmclear_other_keeps, "SDM VMCLEAR", "VMCLEAR of another VMCS leaves it launched", OK,
+	COVERS)
 {
 	if (launch() != RAN)
 		return test_error(__LINE__, "VMLAUNCH failed");
@@ -97,7 +102,8 @@ TEST(launch, vmclear_other_keeps, "SDM VMCLEAR", "VMCLEAR of another VMCS leaves
 	return check_state(true);
 }
 
-TEST(launch, vmclear_failed_keeps, "SDM VMCLEAR", "VMCLEAR that fails leaves it launched", OK, COVERS)
+TEST(launch, vmclear_failed_keeps, "SDM VMCLEAR", "VMCLEAR that fails leaves it launched", OK,
+	COVERS)
 {
 	if (launch() != RAN)
 		return test_error(__LINE__, "VMLAUNCH failed");
@@ -129,7 +135,8 @@ static void break_entry(const struct field_row *row)
 }
 
 SWEEP(launch, failed_entry, "SDM VM-Entry Failures During or After Loading Guest State",
-	"VMLAUNCH that fails leaves the launch state clear, at whatever stage it fails", failures, COVERS)
+	"VMLAUNCH that fails leaves the launch state clear, at whatever stage it fails", failures,
+	COVERS)
 {
 	const struct field_row *row = TEST_ROW(struct field_row);
 	uint64_t good;
@@ -181,8 +188,8 @@ TEST(launch, each_its_own, "SDM Overview of Virtual Machine Control Structures",
 	return OK;
 }
 
-/* "VMRESUME after VMXOFF" (error 6) or success: a VMCS that was active across VMXOFF may be corrupted; what does not
-   come is VMfailInvalid or another error. */
+/* "VMRESUME after VMXOFF" (error 6) or success: a VMCS that was active across VMXOFF may be
+   corrupted; what does not come is VMfailInvalid or another error. */
 TEST(launch, across_vmxoff, "SDM VM Instruction Error Numbers",
 	"VMRESUME of a VMCS that was cleared before VMXOFF needs VMLAUNCH again", NOT_LAUNCHED,
 	.covers = "insn:VMXOFF error:VMRESUME_NOT_LAUNCHED")

@@ -1,5 +1,5 @@
-/* Several VMCSs (Intel SDM, "Software Use of Virtual-Machine Control Structures"): active ones keep their data
-   while another one is current, and none sees what is written to another. */
+/* Several VMCSs (Intel SDM, "Software Use of Virtual-Machine Control Structures"): active ones keep
+   their data while another one is current, and none sees what is written to another. */
 #define TEST_FOLDER "vmcs/"
 #include "runtime/harness.h"
 #include "vmx-tests/vmcs/field.h"
@@ -15,7 +15,7 @@ static void nothing(void)
 static uint64_t value_for(enum vmcs_index field, unsigned int vmcs)
 {
 	return ((field + 1) * UINT64_C(0x0123456789abcdef) + vmcs * UINT64_C(0x1111111111111111)) &
-		field_bits(field);
+	       field_bits(field);
 }
 
 /* Every field but the error, which failing instructions write. */
@@ -40,7 +40,8 @@ static outcome compare(unsigned int vmcs)
 	for (i = 0; i < VMCS_FIELDS; i++)
 		if (is_compared(i) &&
 			(field_read(vmcs_fields[i].encoding) & field_bits(i)) != value_for(i, vmcs))
-			return test_mismatch(__LINE__, "%s of VMCS %u changed", vmcs_fields[i].name, vmcs);
+			return test_mismatch(
+				__LINE__, "%s of VMCS %u changed", vmcs_fields[i].name, vmcs);
 	return OK;
 }
 
@@ -79,7 +80,8 @@ TEST(pointer, interleaved, "SDM Software Use of Virtual-Machine Control Structur
 	return OK;
 }
 
-TEST(pointer, vmptrld_same_keeps, "SDM VMPTRLD", "VMPTRLD of the current VMCS keeps its data", OK, COVERS)
+TEST(pointer, vmptrld_same_keeps, "SDM VMPTRLD", "VMPTRLD of the current VMCS keeps its data", OK,
+	COVERS)
 {
 	fill(3);
 	if (vmptrld(vmx_address(vmx_region)) != OK)
@@ -95,8 +97,8 @@ TEST(pointer, vmclear_keeps, "SDM VMCLEAR", "VMCLEAR and VMPTRLD keep all fields
 	return compare(5);
 }
 
-TEST(pointer, vmclear_other, "SDM VMCLEAR", "VMCLEAR of a VMCS that is not current keeps its data and the current one's", OK,
-	COVERS)
+TEST(pointer, vmclear_other, "SDM VMCLEAR",
+	"VMCLEAR of a VMCS that is not current keeps its data and the current one's", OK, COVERS)
 {
 	outcome result;
 
@@ -137,7 +139,8 @@ TEST(pointer, vmxoff_keeps_cleared, "SDM Software Use of Virtual-Machine Control
 }
 
 TEST(pointer, error_is_per_vmcs, "SDM VM-Instruction Error Field",
-	"the VM-instruction error is the current VMCS's", OK, .covers = "field:VM_INSTRUCTION_ERROR")
+	"the VM-instruction error is the current VMCS's", OK,
+	.covers = "field:VM_INSTRUCTION_ERROR")
 {
 	several_prepare();
 	several_load(0);
@@ -200,7 +203,8 @@ TEST(pointer, exit_information, "SDM Software Use of Virtual-Machine Control Str
 	several_load(0);
 	CHECK_EQUAL(field_read(VMCS_EXIT_REASON), EXIT_REASON_VMCALL);
 	several_load(1);
-	CHECK_EQUAL(field_read(VMCS_EXIT_REASON), EXIT_REASON_ENTRY_FAILURE_GUEST_STATE | EXIT_REASON_ENTRY_FAILURE);
+	CHECK_EQUAL(field_read(VMCS_EXIT_REASON),
+		EXIT_REASON_ENTRY_FAILURE_GUEST_STATE | EXIT_REASON_ENTRY_FAILURE);
 	return OK;
 }
 
@@ -210,16 +214,17 @@ static bool fail_all(void)
 	uint64_t value;
 
 	return vmxon(vmx_address(vmx_on_region)) == FAIL_VALID(VMX_ERROR_VMXON_IN_ROOT) &&
-		vmclear(vmx_address(vmx_on_region)) == FAIL_VALID(VMX_ERROR_VMCLEAR_VMXON_POINTER) &&
-		vmclear(1) == FAIL_VALID(VMX_ERROR_VMCLEAR_ADDRESS) &&
-		vmptrld(vmx_address(vmx_on_region)) == FAIL_VALID(VMX_ERROR_VMPTRLD_VMXON_POINTER) &&
-		vmptrld(1) == FAIL_VALID(VMX_ERROR_VMPTRLD_ADDRESS) &&
-		vmread(UINT32_MAX, &value) == FAIL_VALID(VMX_ERROR_UNSUPPORTED_COMPONENT) &&
-		vmwrite(UINT32_MAX, 0) == FAIL_VALID(VMX_ERROR_UNSUPPORTED_COMPONENT);
+	       vmclear(vmx_address(vmx_on_region)) == FAIL_VALID(VMX_ERROR_VMCLEAR_VMXON_POINTER) &&
+	       vmclear(1) == FAIL_VALID(VMX_ERROR_VMCLEAR_ADDRESS) &&
+	       vmptrld(vmx_address(vmx_on_region)) == FAIL_VALID(VMX_ERROR_VMPTRLD_VMXON_POINTER) &&
+	       vmptrld(1) == FAIL_VALID(VMX_ERROR_VMPTRLD_ADDRESS) &&
+	       vmread(UINT32_MAX, &value) == FAIL_VALID(VMX_ERROR_UNSUPPORTED_COMPONENT) &&
+	       vmwrite(UINT32_MAX, 0) == FAIL_VALID(VMX_ERROR_UNSUPPORTED_COMPONENT);
 }
 
 TEST(pointer, failures_keep_fields, "SDM Conventions",
-	"VMfailValid writes the VM-instruction error and no other field", OK, .covers = "field:* field:VM_INSTRUCTION_ERROR")
+	"VMfailValid writes the VM-instruction error and no other field", OK,
+	.covers = "field:* field:VM_INSTRUCTION_ERROR")
 {
 	fill(2);
 	if (!fail_all())
@@ -228,8 +233,8 @@ TEST(pointer, failures_keep_fields, "SDM Conventions",
 }
 
 TEST(pointer, fail_invalid_keeps_error, "SDM Conventions",
-	"VMfailInvalid leaves the VM-instruction error of a VMCS that is active, but not current", OK,
-	.covers = "field:VM_INSTRUCTION_ERROR")
+	"VMfailInvalid leaves the VM-instruction error of a VMCS that is active, but not current",
+	OK, .covers = "field:VM_INSTRUCTION_ERROR")
 {
 	uint64_t value;
 
@@ -246,7 +251,8 @@ TEST(pointer, fail_invalid_keeps_error, "SDM Conventions",
 	return OK;
 }
 
-TEST(pointer, error_follows_last, "SDM VM-Instruction Error Field", "each failure replaces the error of the one before", OK,
+TEST(pointer, error_follows_last, "SDM VM-Instruction Error Field",
+	"each failure replaces the error of the one before", OK,
 	.covers = "field:VM_INSTRUCTION_ERROR")
 {
 	if (vmclear(1) != FAIL_VALID(VMX_ERROR_VMCLEAR_ADDRESS))

@@ -1,5 +1,5 @@
-/* The VMCS region in memory and its type (Intel SDM, "Format of the VMCS Region" and "VMCS Types: Ordinary and Shadow").
-   VM entries and guests with a shadow VMCS are shadow/'s. */
+/* The VMCS region in memory and its type (Intel SDM, "Format of the VMCS Region" and "VMCS Types:
+   Ordinary and Shadow"). VM entries and guests with a shadow VMCS are shadow/'s. */
 #define TEST_FOLDER "vmcs/"
 #include "runtime/harness.h"
 #include "vmx-tests/guest.h"
@@ -13,10 +13,11 @@ static void nothing(void)
 {
 }
 
-TEST(region, revision_kept, "SDM Format of the VMCS Region", "the CPU never writes the revision identifier", OK,
-	.covers = "cap:VMX_BASIC_REVISION")
+TEST(region, revision_kept, "SDM Format of the VMCS Region",
+	"the CPU never writes the revision identifier", OK, .covers = "cap:VMX_BASIC_REVISION")
 {
-	if (guest_run(nothing) != EXIT(EXIT_REASON_VMCALL) || vmclear(vmx_address(vmx_region)) != OK)
+	if (guest_run(nothing) != EXIT(EXIT_REASON_VMCALL) ||
+		vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "the guest did not run");
 	CHECK_EQUAL(test_observe(vmx_region->revision), vmx_revision());
 	return OK;
@@ -28,7 +29,8 @@ TEST(region, abort_indicator_kept, "SDM Format of the VMCS Region",
 	vmclear(vmx_address(vmx_region));
 	vmx_region->abort = ABORT_PATTERN;
 	guest_reset();
-	if (guest_run(nothing) != EXIT(EXIT_REASON_VMCALL) || vmclear(vmx_address(vmx_region)) != OK)
+	if (guest_run(nothing) != EXIT(EXIT_REASON_VMCALL) ||
+		vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "the guest did not run");
 	CHECK_EQUAL(test_observe(vmx_region->abort), ABORT_PATTERN);
 	vmx_region->abort = 0;
@@ -36,7 +38,8 @@ TEST(region, abort_indicator_kept, "SDM Format of the VMCS Region",
 }
 
 TEST(region, abort_indicator_ignored, "SDM Format of the VMCS Region",
-	"the abort indicator does not control the CPU: a guest runs whatever it is", EXIT(EXIT_REASON_VMCALL))
+	"the abort indicator does not control the CPU: a guest runs whatever it is",
+	EXIT(EXIT_REASON_VMCALL))
 {
 	outcome result;
 
@@ -49,7 +52,8 @@ TEST(region, abort_indicator_ignored, "SDM Format of the VMCS Region",
 	return result;
 }
 
-TEST(region, failed_entry_no_abort, "SDM VMX Aborts", "a VM-entry failure leaves the abort indicator 0", OK)
+TEST(region, failed_entry_no_abort, "SDM VMX Aborts",
+	"a VM-entry failure leaves the abort indicator 0", OK)
 {
 	field_write(VMCS_GUEST_RFLAGS, 0);
 	if (guest_run(nothing) != ENTRY_FAIL(EXIT_REASON_ENTRY_FAILURE_GUEST_STATE))
@@ -59,7 +63,8 @@ TEST(region, failed_entry_no_abort, "SDM VMX Aborts", "a VM-entry failure leaves
 	return OK;
 }
 
-TEST(region, first_use, "SDM Initializing a VMCS", "a fresh region of zeroes works after VMCLEAR", OK)
+TEST(region, first_use, "SDM Initializing a VMCS", "a fresh region of zeroes works after VMCLEAR",
+	OK)
 {
 	struct vmcs_region *region = vmx_spare_region;
 
@@ -117,7 +122,8 @@ TEST(region, shadow_fields, "SDM VMCS Types: Ordinary and Shadow",
 	return OK;
 }
 
-TEST(region, shadow_vmclear, "SDM VMCLEAR", "VMCLEAR of a current shadow VMCS leaves no current VMCS", OK, .needs = SHADOWING)
+TEST(region, shadow_vmclear, "SDM VMCLEAR",
+	"VMCLEAR of a current shadow VMCS leaves no current VMCS", OK, .needs = SHADOWING)
 {
 	uint64_t pointer = 0;
 
@@ -129,8 +135,8 @@ TEST(region, shadow_vmclear, "SDM VMCLEAR", "VMCLEAR of a current shadow VMCS le
 	return OK;
 }
 
-TEST(region, shadow_revision_kept, "SDM Format of the VMCS Region", "the shadow-VMCS indicator stays in memory", OK,
-	.needs = SHADOWING)
+TEST(region, shadow_revision_kept, "SDM Format of the VMCS Region",
+	"the shadow-VMCS indicator stays in memory", OK, .needs = SHADOWING)
 {
 	uint32_t revision;
 
@@ -143,8 +149,10 @@ TEST(region, shadow_revision_kept, "SDM Format of the VMCS Region", "the shadow-
 	return OK;
 }
 
-TEST(region, shadow_revision, "SDM VMPTRLD", "a shadow VMCS, too, must have the CPU's revision identifier",
-	FAIL_VALID(VMX_ERROR_VMPTRLD_REVISION), .covers = "insn:VMPTRLD error:VMPTRLD_REVISION", .needs = SHADOWING)
+TEST(region, shadow_revision, "SDM VMPTRLD",
+	"a shadow VMCS, too, must have the CPU's revision identifier",
+	FAIL_VALID(VMX_ERROR_VMPTRLD_REVISION), .covers = "insn:VMPTRLD error:VMPTRLD_REVISION",
+	.needs = SHADOWING)
 {
 	outcome result;
 
@@ -155,7 +163,8 @@ TEST(region, shadow_revision, "SDM VMPTRLD", "a shadow VMCS, too, must have the 
 	return result;
 }
 
-TEST(region, shadow_vmxon, "SDM VMXON", "a region with the shadow-VMCS indicator is no VMXON region", FAIL_INVALID,
+TEST(region, shadow_vmxon, "SDM VMXON",
+	"a region with the shadow-VMCS indicator is no VMXON region", FAIL_INVALID,
 	.covers = "insn:VMXON", .needs = SHADOWING)
 {
 	outcome result;
