@@ -1,6 +1,7 @@
 /* Sets up what switch.S needs and wraps it. What a result means is told by record.c. */
 #include "guests/probe/engine.h"
 
+#include "guests/probe/legacy_low.h"
 #include "runtime/errno.h"
 #include "runtime/paging.h"
 #include "runtime/segments.h"
@@ -32,7 +33,7 @@ static struct descriptor_table own_idt, runtime_idt;
 const char *engine_mode_name(enum engine_mode mode)
 {
 	static const char *const names[ENGINE_MODES] = { "64/0", "64/3", "compat/0", "compat/3",
-		"protected/0", "protected/3" };
+		"protected/0", "protected/3", "real", "v8086", "v8086/iopl3", "v8086/vme" };
 
 	return names[mode];
 }
@@ -40,7 +41,22 @@ const char *engine_mode_name(enum engine_mode mode)
 bool engine_mode_is_user(enum engine_mode mode)
 {
 	return mode == ENGINE_64_CPL3 || mode == ENGINE_COMPAT_CPL3 ||
-	       mode == ENGINE_PROTECTED_CPL3;
+	       mode == ENGINE_PROTECTED_CPL3 || mode > ENGINE_REAL;
+}
+
+bool engine_mode_is_64bit(enum engine_mode mode)
+{
+	return mode == ENGINE_64_CPL0 || mode == ENGINE_64_CPL3;
+}
+
+bool engine_mode_is_16bit(enum engine_mode mode)
+{
+	return mode >= ENGINE_REAL;
+}
+
+bool engine_mode_is_legacy(enum engine_mode mode)
+{
+	return mode >= ENGINE_PROTECTED_CPL0;
 }
 
 /* INT3, INTO and INT n (from vector 32 on) may be called at CPL 3, as an operating system has it.
@@ -89,10 +105,24 @@ void engine_reset(const uint8_t *code, size_t bytes)
 	memcpy(engine_code, code, MIN(bytes, sizeof(engine_code) - 1));
 }
 
+/* What 16-bit code has instead: offsets in its segment. */
+static void make_16bit(enum engine_mode mode, struct engine_registers *r)
+{
+	r->rip = LEGACY_CODE;
+	r->gpr[4] = LEGACY_STACK + sizeof(engine_stack) - 256;
+	r->gpr[6] = LEGACY_DATA + 2048;
+	r->gpr[7] = LEGACY_DATA;
+	r->cs = r->ss = r->ds = r->es = LEGACY_SEGMENT;
+	if (mode != ENGINE_REAL)
+		r->rflags |= RFLAGS_VM;
+	if (mode == ENGINE_V8086_IOPL3)
+		r->rflags |= RFLAGS_IOPL;
+}
+
 struct engine_registers engine_default(enum engine_mode mode)
 {
 	bool user = engine_mode_is_user(mode);
-	bool compat = mode != ENGINE_64_CPL0 && mode != ENGINE_64_CPL3;
+	bool compat = !engine_mode_is_64bit(mode);
 	struct engine_registers r = { .rip = (uintptr_t)engine_code, .rflags = RFLAGS_FIXED };
 	unsigned int i;
 
@@ -107,6 +137,8 @@ struct engine_registers engine_default(enum engine_mode mode)
 	r.cs = user ? (compat ? SELECTOR_USER_CODE32 | 3 : SELECTOR_USER_CODE64 | 3)
 		    : (compat ? SELECTOR_CODE32 : SELECTOR_CODE64);
 	r.ss = r.ds = r.es = user ? SELECTOR_USER_DATA | 3 : SELECTOR_DATA;
+	if (engine_mode_is_16bit(mode))
+		make_16bit(mode, &r);
 	return r;
 }
 
@@ -119,14 +151,14 @@ static void forget_segments(const struct engine_registers *after)
 		__asm__ volatile("movl %0, %%gs" : : "r"(0));
 }
 
-struct engine_result engine_finish(const struct engine_result *captured)
+struct engine_result engine_finish(const struct engine_result *captured, uint64_t code)
 {
 	struct engine_result result = *captured;
 
 	forget_segments(&result.after);
 	result.cr2 = result.vector == VECTOR_PF ? read_cr2() : 0;
-	if (result.vector == VECTOR_BP && result.after.rip > (uintptr_t)engine_code &&
-		result.after.rip <= (uintptr_t)engine_code + sizeof(engine_code)) {
+	if (result.vector == VECTOR_BP && result.after.rip > code &&
+		result.after.rip <= code + sizeof(engine_code)) {
 		result.vector = ENGINE_END; /* the terminator */
 		result.after.rip--;
 	}
@@ -138,5 +170,5 @@ struct engine_result engine_run(const struct engine_registers *before)
 	write_idtr(own_idt);
 	engine_switch(before);
 	write_idtr(runtime_idt);
-	return engine_finish(&engine_captured);
+	return engine_finish(&engine_captured, (uintptr_t)engine_code);
 }

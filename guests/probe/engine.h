@@ -14,11 +14,20 @@ enum engine_mode {
 	ENGINE_COMPAT_CPL3,
 	ENGINE_PROTECTED_CPL0, /* 32-bit protected mode without paging */
 	ENGINE_PROTECTED_CPL3,
+	ENGINE_REAL,
+	ENGINE_V8086,       /* IOPL 0 */
+	ENGINE_V8086_IOPL3, /* and the TSS permits all ports */
+	ENGINE_V8086_VME,   /* IOPL 0, CR4.VME, and the TSS permits all ports */
 	ENGINE_MODES
 };
 
-const char *engine_mode_name(
-	enum engine_mode mode); /* "64/0", "64/3", "compat/0", ..., "protected/3" */
+/* "64/0", "64/3", "compat/0", ..., "protected/3", "real", "v8086", "v8086/iopl3", "v8086/vme" */
+const char *engine_mode_name(enum engine_mode mode);
+
+bool engine_mode_is_user(enum engine_mode mode);   /* CPL 3? */
+bool engine_mode_is_64bit(enum engine_mode mode);  /* 64-bit code? */
+bool engine_mode_is_16bit(enum engine_mode mode);  /* real or virtual-8086 mode? */
+bool engine_mode_is_legacy(enum engine_mode mode); /* outside IA-32e mode? */
 
 /* The registers that code starts with and ends with. Indices of gpr: as instructions encode them.
  */
@@ -59,11 +68,9 @@ struct engine_registers engine_default(enum engine_mode mode);
 /* Lets later runs use an IDT of the same contents at another address. */
 void engine_move_idt(void);
 
-bool engine_mode_is_user(enum engine_mode mode); /* CPL 3? */
-
 /* For those who run code in their own way: tells a terminator that was reached from other ends, and
-   makes FS and GS what they were. */
-struct engine_result engine_finish(const struct engine_result *captured);
+   makes FS and GS what they were. code: what RIP is at the start of the code page. */
+struct engine_result engine_finish(const struct engine_result *captured, uint64_t code);
 
 /* Runs it. Machine state outside the registers (control registers, MSRs, tables) is left as the
    code left it: see machine.h. */

@@ -14,12 +14,11 @@
 #define SETUP_OSXSAVE  BIT(5)
 #define SETUP_PCE      BIT(6)
 #define SETUP_DE       BIT(7)
-#define SETUP_TS       BIT(8)  /* CR0.TS */
-#define SETUP_AC       BIT(9)  /* RFLAGS.AC (CR0.AM is set) */
-#define SETUP_INTEL    BIT(10) /* not run where the CPU is not Intel's: an emulator dies of it */
+#define SETUP_TS       BIT(8) /* CR0.TS */
+#define SETUP_AC       BIT(9) /* RFLAGS.AC (CR0.AM is set) */
 
 /* Sizes of code. */
-enum form_size { FORM_CODE64, FORM_CODE32, FORM_SIZES };
+enum form_size { FORM_CODE64, FORM_CODE32, FORM_CODE16, FORM_SIZES };
 
 struct form {
 	const char *id;
@@ -30,6 +29,7 @@ struct form {
 		const uint8_t *start, *end; /* NULL: does not exist in this size */
 	} code[FORM_SIZES];
 	uint32_t modes;  /* BIT(enum engine_mode) that it must not run in */
+	uint32_t intel;  /* the same where the CPU is not Intel's: an emulator dies of it */
 	uint32_t setup;  /* SETUP_* */
 	uint32_t masked; /* GPRs, BIT(index), whose value after it cannot be told beforehand */
 };

@@ -1,6 +1,8 @@
-/* From 64-bit mode to 32-bit protected mode without paging, into code under test by IRETD, out of it by any
-   exception or interrupt, and back. All of this lies where virtual addresses are physical ones. */
+/* From 64-bit mode to 32-bit protected mode without paging, into code under test at either CPL or in
+   virtual-8086 mode, out of it by any exception or interrupt, and back. All of this lies where virtual
+   addresses are physical ones. Real mode is legacy_real.S's. */
 
+#include "guests/probe/legacy_low.h"
 #include "runtime/segments.h"
 
 /* Offsets in struct engine_registers and struct legacy_captured. */
@@ -29,6 +31,8 @@
 #define CR4_PAE	  (1 << 5)
 #define CR0_PE	  1
 #define CR0_PG	  (1 << 31)
+#define EFLAGS_VM (1 << 17)
+#define IVT_ENTRY (LEGACY_REDIRECTED * 4)
 
 /* void legacy_switch(const struct engine_registers *before) */
 	.text
@@ -60,19 +64,50 @@ legacy_switch:
 	movl $SELECTOR_TSS, %eax
 	ltr %ax
 
+	cmpb $0, legacy_is_real
+	jnz legacy_enter_real
+	testl $EFLAGS_VM, RFLAGS(%edi)
+	jnz enter_v8086
+	movw DS(%edi), %ds
+	movw ES(%edi), %es
 	testb $3, CS(%edi)
-	jz 2f
+	jnz enter_user
+
+/* Nothing is pushed on the stack of the code under test. */
+	movl RIP(%edi), %eax
+	movl %eax, far_pointer
+	movw CS(%edi), %ax
+	movw %ax, far_pointer + 4
+	movl GPR(1)(%edi), %ecx
+	movl GPR(2)(%edi), %edx
+	movl GPR(3)(%edi), %ebx
+	movl GPR(5)(%edi), %ebp
+	movl GPR(6)(%edi), %esi
+	pushl RFLAGS(%edi)
+	movl GPR(0)(%edi), %eax
+	popfl
+	movl GPR(4)(%edi), %esp
+	movl GPR(7)(%edi), %edi
+	ljmp *%cs:far_pointer
+
+enter_v8086:
+	pushl IVT_ENTRY			/* an interrupt that may be redirected to the 8086 program */
+	popl ivt_entry
+	movl $(LEGACY_SEGMENT << 16 | LEGACY_LANDING), IVT_ENTRY
+	pushl $0			/* GS */
+	pushl $0			/* FS */
+	movzwl DS(%edi), %eax
+	pushl %eax
+	movzwl ES(%edi), %eax
+	pushl %eax
+enter_user:
 	movzwl SS(%edi), %eax
 	pushl %eax
 	pushl GPR(4)(%edi)
-	jmp 3f
-2:	movl GPR(4)(%edi), %esp
-3:	pushl RFLAGS(%edi)
+	pushl RFLAGS(%edi)
 	movzwl CS(%edi), %eax
 	pushl %eax
 	pushl RIP(%edi)
-	movw DS(%edi), %ds
-	movw ES(%edi), %es
 	movl GPR(0)(%edi), %eax
 	movl GPR(1)(%edi), %ecx
 	movl GPR(2)(%edi), %edx
@@ -96,7 +131,8 @@ legacy_entries:
 	.set vector, vector + 1
 	.endr
 
-/* On the stack: vector, error code, EIP, CS, EFLAGS and, from CPL 3, ESP, SS. DS may be unusable: SS is not. */
+/* On the stack: vector, error code, EIP, CS, EFLAGS and, from CPL 3, ESP, SS; from virtual-8086 mode also ES,
+   DS, FS, GS. DS may be unusable: SS is not. */
 legacy_capture:
 	movl %eax, %ss:legacy_captured + GPR(0)
 	movl %ecx, %ss:legacy_captured + GPR(1)
@@ -115,11 +151,25 @@ legacy_capture:
 	popl %eax
 	movw %ax, %ss:legacy_captured + CS
 	popl %ss:legacy_captured + RFLAGS
+	testl $EFLAGS_VM, %ss:legacy_captured + RFLAGS
+	jnz 6f
 	testb $3, %al
 	jz 4f
 	popl %ss:legacy_captured + GPR(4)
 	popl %eax
 	movw %ax, %ss:legacy_captured + SS
+	jmp 5f
+6:	popl %ss:legacy_captured + GPR(4)
+	popl %eax
+	movw %ax, %ss:legacy_captured + SS
+	popl %eax
+	movw %ax, %ss:legacy_captured + ES
+	popl %eax
+	movw %ax, %ss:legacy_captured + DS
+	popl %eax
+	movw %ax, %ss:legacy_captured + FS
+	popl %eax
+	movw %ax, %ss:legacy_captured + GS
 	jmp 5f
 4:	movl %esp, %ss:legacy_captured + GPR(4)
 	movw %ss, %ss:legacy_captured + SS
@@ -128,12 +178,23 @@ legacy_capture:
 	movl %eax, %es
 	movl %eax, %ss
 	movl host_rsp, %esp
-	movl %cr0, %eax
+	cmpl $0, ivt_entry
+	jz 7f
+	movl ivt_entry, %eax
+	movl %eax, IVT_ENTRY
+	movl $0, ivt_entry
+7:	movl %cr0, %eax
 	movl %eax, legacy_captured + CR0_AFTER
-	movl %cr4, %edx
-	movl %edx, legacy_captured + CR4_AFTER
 	sgdt legacy_captured + GDTR_AFTER
 	sidt legacy_captured + IDTR_AFTER
+
+/* Here real mode comes back too, with flat segments loaded. */
+	.globl legacy_leave
+legacy_leave:
+	movl host_rsp, %esp
+	movl %cr0, %eax
+	movl %cr4, %edx
+	movl %edx, legacy_captured + CR4_AFTER
 	sldt legacy_captured + LDTR_AFTER
 	str legacy_captured + TR_AFTER
 
@@ -161,6 +222,9 @@ legacy_back:
 	ret
 
 	.section .data
+	.globl legacy_is_real
+legacy_is_real:
+	.byte 0
 	.balign 8
 	.globl legacy_pointer64
 legacy_pointer64:
@@ -170,6 +234,10 @@ legacy_pointer64:
 	.section .bss
 	.balign 8
 host_rsp:
+	.skip 8
+far_pointer:
+	.skip 8
+ivt_entry:				/* what stood there; 0: nothing was replaced */
 	.skip 8
 
 	.section .note.GNU-stack, "", @progbits

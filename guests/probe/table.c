@@ -15,14 +15,11 @@
 #define VENDOR_INTEL_ECX 0x6c65746e /* "ntel" */
 #define TICK_RUNS        3
 
-static bool is_64bit(enum engine_mode mode)
+static enum form_size size_of(enum engine_mode mode)
 {
-	return mode == ENGINE_64_CPL0 || mode == ENGINE_64_CPL3;
-}
-
-static bool is_legacy(enum engine_mode mode)
-{
-	return mode == ENGINE_PROTECTED_CPL0 || mode == ENGINE_PROTECTED_CPL3;
+	if (engine_mode_is_16bit(mode))
+		return FORM_CODE16;
+	return engine_mode_is_64bit(mode) ? FORM_CODE64 : FORM_CODE32;
 }
 
 static bool is_intel(void)
@@ -47,7 +44,7 @@ static uint64_t cr4_bits(uint32_t setup)
 	return bits | (setup & SETUP_TSD ? CR4_TSD : 0) | (setup & SETUP_PCE ? CR4_PCE : 0);
 }
 
-static void set_up(const struct form *form, struct engine_registers *before)
+static void set_up(const struct form *form, enum engine_mode mode, struct engine_registers *before)
 {
 	uint32_t setup = form->setup;
 
@@ -57,6 +54,8 @@ static void set_up(const struct form *form, struct engine_registers *before)
 		before->rflags |= RFLAGS_AC;
 	if (cr4_bits(setup) != 0)
 		write_cr4(read_cr4() | cr4_bits(setup));
+	if (mode == ENGINE_V8086_VME)
+		write_cr4(read_cr4() | CR4_VME);
 	if (read_cr4() & CR4_OSXSAVE)
 		xsetbv(0, XCR0_X87); /* it stays as it was left while XSAVE is off */
 	if (setup & SETUP_TS)
@@ -83,7 +82,7 @@ void table_count_ticks(void)
 static void execute(const struct form *form, enum engine_mode mode, const struct run *run,
 	struct record *record)
 {
-	unsigned int size = is_64bit(mode) ? FORM_CODE64 : FORM_CODE32;
+	enum form_size size = size_of(mode);
 	struct machine now;
 	uint64_t started;
 
@@ -92,18 +91,18 @@ static void execute(const struct form *form, enum engine_mode mode, const struct
 	record->before = engine_default(mode);
 	if (run->moved)
 		record->before.rflags |= RFLAGS_IF;
-	set_up(form, &record->before);
+	set_up(form, mode, &record->before);
 	machine_read(&record->machine_before);
 	started = rdtsc();
-	if (is_legacy(mode))
+	if (engine_mode_is_legacy(mode))
 		record->result = legacy_run(
-			&record->before, &record->machine_before, &record->machine_after);
+			mode, &record->before, &record->machine_before, &record->machine_after);
 	else
 		record->result = engine_run(&record->before);
 	started = rdtsc() - started;
 	record->ticks = MIN(record->ticks, started);
 	machine_read(&now);
-	if (!is_legacy(mode))
+	if (!engine_mode_is_legacy(mode))
 		record->machine_after = now;
 	machine_restore(run->good, &now);
 	if (form->setup & SETUP_WAKE)
@@ -128,10 +127,9 @@ static void run_form(const struct form *form, enum engine_mode mode, const struc
 
 static bool exists(const struct form *form, enum engine_mode mode)
 {
-	if (form->code[is_64bit(mode) ? FORM_CODE64 : FORM_CODE32].start == NULL ||
-		(form->modes & BIT(mode)))
+	if (form->code[size_of(mode)].start == NULL || (form->modes & BIT(mode)))
 		return false;
-	return !(form->setup & SETUP_INTEL) || is_intel();
+	return legacy_has(mode) && (!(form->intel & BIT(mode)) || is_intel());
 }
 
 /* Does one of the patterns, with commas between them, match? */
@@ -153,7 +151,7 @@ static bool is_selected(const char *patterns, const char *id)
 /* Does a run include the mode? A moved machine is one of IA-32e mode, seen from CPL 3. */
 static bool is_in(const struct run *run, enum engine_mode mode)
 {
-	return !run->moved || (engine_mode_is_user(mode) && !is_legacy(mode));
+	return !run->moved || (engine_mode_is_user(mode) && !engine_mode_is_legacy(mode));
 }
 
 static unsigned int run_all(const char *patterns, const struct run *run)
