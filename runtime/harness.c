@@ -4,6 +4,7 @@
 
 #include "runtime/boot.h"
 #include "runtime/harness_forge.h"
+#include "runtime/harness_mark.h"
 #include "runtime/harness_resume.h"
 #include "runtime/harness_select.h"
 #include "runtime/image.h"
@@ -186,11 +187,11 @@ static void report_test(const struct test *test, unsigned int number, int verdic
 {
 	if (verdict == 0) {
 		passed++;
-		print("ok %u %s/%s\n", number, test->group, test->name);
+		harness_line("ok %u %s/%s", number, test->group, test->name);
 		return;
 	}
 	print("# rule: %s (%s)\n", test->text, test->citation);
-	print("not ok %u %s/%s%s\n", number, test->group, test->name, verdict == 2 ? " # ERROR" : "");
+	harness_line("not ok %u %s/%s%s", number, test->group, test->name, verdict == 2 ? " # ERROR" : "");
 	screen_line(true, "%s %u %s/%s", verdict == 2 ? "error " : "failed", number, test->group, test->name);
 	if (verdict == 2)
 		errors++;
@@ -204,10 +205,10 @@ static void run_test(const struct test *test, unsigned int number, unsigned int 
 
 	if (unmet != NULL) {
 		skipped++;
-		print("ok %u %s/%s # SKIP %s\n", number, test->group, test->name, unmet);
+		harness_line("ok %u %s/%s # SKIP %s", number, test->group, test->name, unmet);
 		return;
 	}
-	print("# run %s/%s\n", test->group, test->name);
+	harness_line("# run %s/%s", test->group, test->name);
 	screen_status("%s: %u of %u, %u failed: %s/%s", suite->name, number, count, failed + errors,
 		test->group, test->name);
 	harness_resume_mark(number);
@@ -223,7 +224,7 @@ static void report_lost(const struct test *test, unsigned int number)
 	enum outcome_kind kind = outcome_kind(test->expected);
 	bool wanted = kind == OUTCOME_SHUTDOWN || kind == OUTCOME_RESET;
 
-	print("# run %s/%s\n", test->group, test->name);
+	harness_line("# run %s/%s", test->group, test->name);
 	note[0] = '\0';
 	if (!wanted)
 		explain_outcome("", test->expected, RESET);
@@ -242,7 +243,7 @@ static void run_tests(unsigned int count)
 	}
 	for (; next < count; next++)
 		run_test(order[next], next + 1, count);
-	print("# totals: %u passed, %u failed, %u errors, %u skipped, %u checks\n", passed, failed,
+	harness_line("# totals: %u passed, %u failed, %u errors, %u skipped, %u checks", passed, failed,
 		errors, skipped, checks);
 	screen_line(failed + errors > 0, "%s: %u passed, %u failed, %u errors, %u skipped", suite->name,
 		passed, failed, errors, skipped);
@@ -269,7 +270,9 @@ int harness_run(const struct suite *run_suite)
 	suite = run_suite;
 	if (harness_forge_init() != 0)
 		image_error("forge= must be on or uncompared");
-	print("KTAP version 1\n# suite %s\n", suite->name);
+	harness_mark_init();
+	harness_line("KTAP version 1");
+	print("# suite %s\n", suite->name);
 	count = harness_select(order);
 	if (boot_word(boot.cmdline, "list", word, sizeof(word)) == 0) {
 		list_tests(count);

@@ -115,8 +115,8 @@ struct suite {
 
 /* The words of the command line: tests= skip= (lists of patterns), order=shuffle seed=N, from=N (that many are done),
    resume=on (on a real machine: go on after a test that reset it), list, forge=on|uncompared (tests of the
-   tests). A suite's image_words start with these. */
-#define HARNESS_WORDS "tests", "skip", "order", "seed", "from", "resume", "list", "forge"
+   tests), key=TEXT (lines of the report are marked so that nobody else can write them easily). A suite's image_words start with these. */
+#define HARNESS_WORDS "tests", "skip", "order", "seed", "from", "resume", "list", "forge", "key"
 
 /* Runs the selected tests and prints the report (with forge=on: of the tests of the tests,
    harness_forge.c): each test's name before it runs, so that a hang is the

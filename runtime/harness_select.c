@@ -2,6 +2,7 @@
 #include "runtime/harness_select.h"
 
 #include "runtime/boot.h"
+#include "runtime/harness_mark.h"
 #include "runtime/image.h"
 #include "runtime/print.h"
 #include "runtime/string.h"
@@ -105,7 +106,7 @@ unsigned int harness_select(const struct test *order[])
 {
 	unsigned int healthy = add_tests(order, 0, false), count = add_tests(order, healthy, true);
 
-	print("1..%u\n", count);
+	harness_line("1..%u", count);
 	order_tests(order, healthy);
 	return count;
 }

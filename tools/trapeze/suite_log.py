@@ -16,11 +16,22 @@ TOTALS = re.compile(r"# totals: (\d+) passed, (\d+) failed, (\d+) errors, (\d+) 
 RULE = re.compile(r"# rule: .*")
 FINGERPRINT = re.compile(r"# (\w+) (.*)")
 
+MARKED = re.compile(r"(KTAP version 1|1\.\.\d+|# run \S+|(?:not )?ok \d+ \S+(?: # (?:SKIP|ERROR).*)?|# totals: .*)"
+                    r" ~([0-9a-f]{8})$")
+
 OUTCOME = (r"(?:a wrong value at line \d+|an error of the test at line \d+|unknown outcome \S+"
            r"|[A-Z_]+(?:\([^)]*\))?)")
 DIFFERENCE = re.compile(rf"(?:(?P<row>.*?): )??expected (?P<expected>{OUTCOME}), "
                         rf"came (?P<came>{OUTCOME})(?:: (?P<note>.*))?")
 WRONG_VALUE = re.compile(r"(?P<row>\w[\w ]*) is (?P<came>\S+), not (?P<expected>\S+)")
+
+
+def mark_of(key, number, line):
+    """The mark of the line with that number, as runtime/harness_mark.c makes it."""
+    value = 0x811c9dc5
+    for byte in key.encode() + number.to_bytes(4, "little") + line.encode():
+        value = (value ^ byte) * 0x01000193 & 0xffffffff
+    return f"{value:08x}"
 
 
 @dataclass(frozen=True)
@@ -51,8 +62,10 @@ class TestResult:
 class LogReader:
     """Reads the lines of one boot."""
 
-    def __init__(self, clock=lambda: 0.0, resumes=False):
+    def __init__(self, clock=lambda: 0.0, resumes=False, key=""):
         self.clock = clock
+        self.key = key  # the image's word key=: only lines that it marks count
+        self.marked, self.forged = 0, 0  # lines with the right mark; lines that should have one and have not
         self.resumes = resumes  # the image goes on by itself after a reset (resume=on)
         self.suite, self.planned, self.seed = "", None, None
         self.fingerprint = []  # (word, rest)
@@ -74,6 +87,8 @@ class LogReader:
         """Takes one line; returns the TestResult that it completes, or None."""
         if self.restarted:
             return None
+        if self.key:
+            line = self.unmark(line)
         if HEADER.fullmatch(line):
             self.headers += 1
             return None
@@ -88,6 +103,18 @@ class LogReader:
         elif self.planned is None and PLAN.fullmatch(line):
             self.planned = int(PLAN.fullmatch(line)[1])
         return None
+
+    def unmark(self, line):
+        """A line of the harness without its mark; "" for one that only looks like it. What a test printed
+        without ending the line stands in front, and does not count."""
+        match = MARKED.search(line)
+        if match and match[2] == mark_of(self.key, self.marked, match[1]):
+            self.marked += 1
+            return match[1]
+        if match or any(form.fullmatch(line) for form in (HEADER, PLAN, RUN, TEST, TOTALS)):
+            self.forged += 1
+            return ""
+        return line
 
     def comment(self, line):
         """A line that is for people, or about the whole run."""
@@ -146,3 +173,9 @@ class LogReader:
                                        came, self.clock() - self.started))
         self.running = ""
         return self.results[-1]
+
+    def start_again(self):
+        """The image starts again, in the same boot, after the test that the last result is of."""
+        self.headers, self.fingerprint = 0, []
+        if self.number is not None:
+            self.number += 1
