@@ -19,13 +19,23 @@ LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=40
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments
 
 # Each image is the runtime, the manual's tables and a folder of its own.
-IMAGES := trapeze tinyos probe selftest vmx-tests
+# vmx-tests and labs are not in every tree: a lab's hand-out has no suites.
+LABS := $(patsubst %/lab.toml,%,$(wildcard labs/*/lab.toml))
+lab_image = lab$(patsubst 0%,%,$(firstword $(subst -, ,$(notdir $(1)))))-tests
+TESTED_LABS := $(foreach lab,$(LABS),$(if $(wildcard $(lab)/tests*.c),$(lab)))
+LAB_IMAGES := $(foreach lab,$(TESTED_LABS),$(call lab_image,$(lab)))
+IMAGES := trapeze tinyos probe selftest $(wildcard vmx-tests) $(LAB_IMAGES)
 COMMON := $(wildcard runtime/*.c runtime/*.S spec/*.c)
-trapeze_SOURCES  := $(COMMON) $(wildcard kernel/*.c kernel/dev/*.c kernel/vmx/*.[cS] kernel/svm/*.[cS])
+KERNEL := $(COMMON) $(wildcard kernel/*.c kernel/dev/*.c kernel/vmx/*.[cS] kernel/svm/*.[cS])
+trapeze_SOURCES  := $(KERNEL)
 tinyos_SOURCES   := $(COMMON) $(wildcard guests/tinyos/*.[cS])
 probe_SOURCES    := $(COMMON) $(wildcard guests/probe/*.[cS])
 selftest_SOURCES := $(COMMON) $(wildcard runtime/selftest/*.[cS])
 vmx-tests_SOURCES := $(COMMON) $(wildcard vmx-tests/*.[cS] vmx-tests/*/*.[cS])
+# A lab's tests run inside the kernel, in the place of its main function; its allocator fails on demand.
+LAB_KERNEL := $(filter-out kernel/main.c,$(KERNEL)) $(wildcard labs/*.c)
+$(foreach lab,$(TESTED_LABS),$(eval $(call lab_image,$(lab))_SOURCES := $(LAB_KERNEL) $(wildcard $(lab)/tests*.c)))
+LAB_LDFLAGS := $(foreach function,page_alloc page_alloc_zeroed page_free,-Wl,--wrap=$(function))
 
 .PHONY: all
 all: $(IMAGES:%=$(BUILD)/%.elf) $(IMAGES:%=$(BUILD)/%.elf32) $(BUILD)/tinyos-high.elf $(BUILD)/probe-high.elf
@@ -42,6 +52,7 @@ define image
 $(BUILD)/$(1).elf: $$(addprefix $(BUILD)/obj/,$$(addsuffix .o,$$(basename $$($(1)_SOURCES)))) runtime/image.lds
 	$$(CC) $$(LDFLAGS) -Wl,-T,runtime/image.lds -o $$@ $$(filter %.o,$$^)
 endef
+$(LAB_IMAGES:%=$(BUILD)/%.elf): LDFLAGS += $(LAB_LDFLAGS)
 $(foreach name,$(IMAGES),$(eval $(call image,$(name))))
 include guests/tinyos/programs.mk
 
@@ -67,7 +78,7 @@ $(BUILD)/obj/%.o: %.S
 export BUILD CC OBJCOPY
 SETUP_AND_BUILD = @tools/setup $(1) && $(MAKE) --no-print-directory --silent -j2 $(or $(2),all)
 
-.PHONY: run iso vmx-tests vmx-tests-selftest vmx-tests-iso matrix check probe goldberg bench doctor lint format check-fresh docs clean help
+.PHONY: run iso vmx-tests vmx-tests-selftest vmx-tests-iso matrix check probe goldberg bench lab doctor lint format check-fresh docs clean help
 run:
 	$(call SETUP_AND_BUILD,run)
 	@$(PYTHON) tools/run.py --cpu '$(CPU)' --on '$(ON)' --smp '$(SMP)' --guests '$(GUESTS)' \
@@ -115,6 +126,10 @@ goldberg:
 bench:
 	$(call SETUP_AND_BUILD,run)
 	@$(PYTHON) tools/bench.py
+
+lab:
+	@tools/setup run
+	@$(PYTHON) tools/lab.py --lab '$(N)' --vendor '$(VENDOR)' --base '$(BASE)' --out '$(OUT)'
 
 doctor:
 	@command -v $(PYTHON) >/dev/null || tools/setup run

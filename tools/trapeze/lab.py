@@ -24,7 +24,8 @@
 
 load_labs(root) gives the labs in order; a name that does not match the source is a HostError. The name of
 an exercise is unique among those of its vendor and of both; Exercise.key, "intel/vmxon" or
-"both/guest_cpuid", is unique among all."""
+"both/guest_cpuid", is unique among all. In a student's tree handout.toml says which hand-out it
+is, `lab = 3` and `vendor = "intel"` (or ""), and there are the labs up to that one."""
 
 import tomllib
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from .c_source import parse, parse_routines
 VENDORS = ("intel", "amd")
 FOLDERS = {"kernel/vmx": "intel", "kernel/svm": "amd"}
 HINTS = 3
+HANDOUT = "handout.toml"
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,15 @@ def find_lab(number, root=ROOT):
         if lab.number == number:
             return lab
     raise HostError(f"there is no lab {number}")
+
+
+def read_handout(root=ROOT):
+    """(lab's number, vendor) of a hand-out's tree; (None, "") for the finished one."""
+    file = Path(root) / HANDOUT
+    if not file.is_file():
+        return None, ""
+    table = tomllib.loads(file.read_text())
+    return table.get("lab"), table.get("vendor", "")
 
 
 def all_exercises(labs, vendor=""):
