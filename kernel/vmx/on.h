@@ -5,7 +5,6 @@
 
 #include "kernel/vmx/control.h"
 #include "kernel/vmx/vmcs.h"
-#include "kernel/vmx/vmcs.h"
 
 /* What decides whether this CPU can run guests. */
 struct on_registers {
@@ -38,14 +37,6 @@ int on_unlock(void);
 
 /* Executes VMXON ("VMXON - Enter VMX Operation") with a region of vmcs_alloc()'s; CR0 and CR4 are
    as it asks. 0, or -EIO for VMfail ("Conventions"). */
-int on_vmxon(const struct vmcs_region *region);
-
-/* Writes IA32_FEATURE_CONTROL of the calling CPU where firmware left that to us. 0, or -EPERM after
-   printing that firmware locked VMX off. */
-int on_unlock_vmxon(void);
-
-/* Enters VMX operation ("VMXON") with the region, one page that holds the CPU's revision
-   identifier; CR0 and CR4 are as it demands. 0, or -EIO when it failed. */
 int on_vmxon(const struct vmcs_region *region);
 
 #endif

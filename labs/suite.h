@@ -1,0 +1,46 @@
+/* What the labs' tests share: a back end chosen as the hypervisor does, a second CPU to run on, an
+   allocator that fails on demand. What a lab demands of the student's code is in its own tests. */
+#ifndef LABS_SUITE_H
+#define LABS_SUITE_H
+
+#include "runtime/harness.h"
+
+/* Behind a test's rule: what most likely is wrong when it fails. */
+#define CAUSE(text) " | " text
+
+extern const struct test_need lab_needs_vtx, lab_needs_amdv, lab_needs_second_cpu;
+
+/* Runs body(arg) on CPU 1 and waits for its end. An exception there ends the image. */
+void lab_run_on_cpu_1(void (*body)(void *arg), void *arg);
+
+/* What the next page_alloc() or page_alloc_zeroed() comes to; later ones are as ever. */
+enum lab_allocation {
+	LAB_ALLOCATE,
+	LAB_OUT_OF_MEMORY, /* NULL */
+	LAB_UNALIGNED,     /* a block that is not where a page may be: instructions refuse it */
+};
+void lab_next_allocation(enum lab_allocation next);
+
+/* A new page, to be freed by the caller: for regions that are the test's own. */
+void *lab_page(void);
+
+/* Ends the test as failed unless a function's result is `wanted`, both as error numbers. */
+#define CHECK_ERROR(call, wanted)                                                                  \
+	do {                                                                                       \
+		int came_ = (call);                                                                \
+		if (came_ != (wanted))                                                             \
+			return lab_wrong_error(__LINE__, #call, came_, wanted);                    \
+	} while (0)
+outcome lab_wrong_error(int line, const char *call, int came, int wanted);
+
+/* The outcome of VMX instructions that the tests use themselves. Outside VMX operation they are
+   FAULT(UD); the harness catches that. */
+outcome lab_vmxon(uint64_t region);
+outcome lab_vmptrst(uint64_t *pointer);
+outcome lab_vmclear(uint64_t region);
+outcome lab_vmptrld(uint64_t region);
+
+/* Is the calling CPU in VMX operation? It is asked with CR4.VMXE as it is. */
+bool lab_in_vmx_operation(void);
+
+#endif
