@@ -105,8 +105,9 @@ def run(command, place):
     """Its output, both streams, without colours."""
     environment = {**os.environ, "TERM": "dumb", "NO_COLOR": "1"}
     environment.pop("MAKEFLAGS", None)
-    if place:
-        environment.pop("BUILD", None)
+    folder = environment.pop("BUILD", None)
+    if folder and not place:
+        command = re.sub(r"^make\b", f"make BUILD={folder}", command)
     done = subprocess.run(["sh", "-c", command], cwd=tree_of(place), env=environment, timeout=SECONDS,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           check=False)
