@@ -23,6 +23,7 @@ class Boot:
     cmdline: str = ""
     modules: tuple = ()
     protocol: str = "multiboot2"  # or "linux": then the one module is its initrd
+    commands: tuple = ()  # of GRUB, before it loads the kernel: "wrmsr NUMBER VALUE"
 
     def with_words(self, *words):
         """The same with words in front of the command line."""
@@ -58,7 +59,7 @@ def grub_words(cmdline):
 def grub_commands(boot, kernel_path, module_paths):
     """The commands that make GRUB load and start it, as lines."""
     command = {"multiboot2": "module2", "linux": "initrd"}[boot.protocol]
-    lines = [f"{boot.protocol} {kernel_path} {grub_words(boot.cmdline)}"]
+    lines = [*boot.commands, f"{boot.protocol} {kernel_path} {grub_words(boot.cmdline)}"]
     for path, module in zip(module_paths, boot.modules):
         lines.append(f"{command} {path} {grub_words(module.cmdline)}".rstrip())
     return [*lines, "boot"]

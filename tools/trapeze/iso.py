@@ -61,10 +61,12 @@ def write_fast(boot, work, iso):
     tree = Path(work) / "tree"
     modules = tree / "boot" / "grub" / "i386-pc"
     modules.mkdir(parents=True)
-    for name in grub_dependencies(folder, boot.protocol):
+    wanted = [command.split()[0] for command in boot.commands]
+    for name in {name for wish in (boot.protocol, *wanted) for name in grub_dependencies(folder, wish)}:
         shutil.copy(folder / f"{name}.mod", modules)
     config = Path(work) / "grub.cfg"
-    lines = ["set root=cd", f"insmod {boot.protocol}", *grub_commands(boot, *copy_files(boot, tree))]
+    lines = ["set root=cd", *(f"insmod {name}" for name in dict.fromkeys((boot.protocol, *wanted))),
+             *grub_commands(boot, *copy_files(boot, tree))]
     config.write_text("\n".join(lines) + "\n")
     run_tool("grub-mkimage", "-O", "i386-pc-eltorito", "-d", folder, "-p", "(cd)/boot/grub",
              "-c", config, "-o", tree / "boot" / "core.img", "biosdisk", "iso9660")

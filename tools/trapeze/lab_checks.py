@@ -1,0 +1,200 @@
+"""The tests of the labs in which no guest runs yet: they are part of an image, build/labN-tests.elf. A test that
+ends the machine is an error of that test, and the rest runs in a new boot; the cases that firmware makes are
+boots of their own, in which GRUB does firmware's part."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from . import HostError
+from .boot import Boot
+from .console import symbolise
+from .lab_job import boot, missing_exercises
+from .lab_result import ERROR, FAILED, NOT_REACHED, PASSED, SKIPPED, TestResult
+from .platforms import Machine
+from .records import read_records
+from .suite_log import LogReader
+
+LIMIT, SILENCE = 90, 30  # seconds of one boot, and without a line in it; a machine that is busy needs some
+SILENCE_TCG = 10
+TICKS = {"bochs": 700_000_000}  # the limit that counts where time does not
+RESTARTS_MAX = 12
+PARALLEL = 2  # boots
+CAUSE = " | "  # between a test's rule and the likely cause of its failure
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """How a machine was left by its firmware."""
+
+    firmware: str = ""
+    commands: tuple = ()  # of GRUB
+    cpus: int = 2
+
+
+def feature_control(value, cpus=1):
+    """SeaBIOS leaves IA32_FEATURE_CONTROL 0 and unlocked; it needs long for a second CPU."""
+    return Firmware("seabios", (f"wrmsr 0x3a {value:#x}",) if value else (), cpus)
+
+
+# Tests that need another machine than the usual one.
+FIRMWARE = {
+    "lab1/on_unlock/unlocked": feature_control(0, cpus=2),
+    "lab1/on_unlock/each_cpu": feature_control(0, cpus=2),
+    "lab1/on_unlock/locked_off": feature_control(1),
+    "lab1/vmx_cpu_on/locked_off": feature_control(1),
+    "lab1/on_unlock/locked_smx_only": feature_control(3),
+}
+USUAL = Firmware()
+
+RETURNS = re.compile(r"(.*) returns (.*), not (.*)")
+VALUE = re.compile(r"(.*) is (\S+), not (\S+)")
+RIP = re.compile(r"at RIP (0x[0-9a-f]+), .*")
+
+
+def image_name(lab):
+    """The image that holds the lab's tests."""
+    return f"lab{lab.number}-tests"
+
+
+def records_of(pristine, lab, vendor):
+    """{name: Record} of the lab's tests for the vendor: those of the exercises."""
+    names = {exercise.name for exercise in lab.of_vendor(vendor)}
+    return {name: record for name, record in read_records(pristine / f"{image_name(lab)}.elf").items()
+            if name.startswith(f"lab{lab.number}/") and name.split("/")[1] in names}
+
+
+def planned(pristine, lab, vendor):
+    """The names of all tests, in order."""
+    return list(records_of(pristine, lab, vendor))
+
+
+def run(job):
+    """(a TestResult for each test, the names of exercises that are not written)."""
+    runner = Runner(job)
+    machines = dict.fromkeys(FIRMWARE.get(name, USUAL) for name in runner.records)
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        list(pool.map(runner.run_on, machines))
+    return [runner.results[name] for name in runner.records], runner.missing
+
+
+class Runner:
+    """Boots the image until each test has its result."""
+
+    def __init__(self, job):
+        self.job = job
+        self.image = job.build / f"{image_name(job.lab)}.elf"
+        if not self.image.exists():
+            raise HostError(f"{self.image}: no such file (is it built?)")
+        self.records = {name: record for name, record in
+                        records_of(job.pristine, job.lab, job.vendor).items() if job.wants(name)}
+        self.results, self.missing, self.boots = {}, [], 0
+
+    def run_on(self, firmware):
+        """The tests of one machine, in as many boots as it takes."""
+        names = [name for name in self.records if FIRMWARE.get(name, USUAL) == firmware]
+        done, again = 0, None
+        for _ in range(RESTARTS_MAX):
+            reader, ended = self.boot(firmware, names, done)
+            if self.is_foreign(reader, names[done:], ended):
+                break
+            for result in reader.results:
+                self.keep(result)
+            done += len(reader.results)
+            running = reader.running
+            if running and ended.end == "HANG" and running != again and self.job.vendor == "amd":
+                again = running  # time is real there: a second try decides
+                continue
+            if running:
+                self.keep_broken(running, ended)
+                done += 1
+            if done >= len(names) or not running:
+                break
+        for name in names:
+            self.results.setdefault(name, self.result(name, NOT_REACHED, got=ended.text, end=ended.end))
+
+    def boot(self, firmware, names, done):
+        """One boot. Returns (reader, Ended)."""
+        reader = LogReader()
+        self.boots += 1
+        name = f"boot{self.boots}"
+        words = f"tests={','.join(self.patterns(names))} skip={','.join(self.unwanted(names))} from={done}"
+        machine = Machine(cpus=firmware.cpus, memory=128, firmware=firmware.firmware,
+                          loader="own" if self.job.vendor == "amd" else "fast",
+                          ticks=TICKS.get(self.job.platform.name.partition("-")[0], 0))
+        what = Boot(self.image, words.replace("skip= ", ""), commands=firmware.commands)
+        ended = boot(self.job, what, machine, name, LIMIT,
+                     SILENCE_TCG if self.job.vendor == "amd" else SILENCE, reader.feed,
+                     lambda: reader.restarted)
+        self.missing = self.missing or missing_exercises(ended.lines)
+        return reader, ended
+
+    def patterns(self, names):
+        """Patterns that select the names, a few."""
+        if len(names) <= 4:
+            return names
+        return dict.fromkeys(f"{name.rpartition('/')[0]}/*" for name in names)
+
+    def unwanted(self, names):
+        """Those of the image's tests that the patterns would select, too."""
+        if len(names) <= 4:
+            return []
+        groups = {name.rpartition("/")[0] for name in names}
+        return [name for name in records_of(self.job.pristine, self.job.lab, self.job.vendor)
+                if name.rpartition("/")[0] in groups and name not in names]
+
+    def is_foreign(self, reader, names, ended):
+        """Is it no report of these tests? Then each of them is an error."""
+        foreign = [result.name for result in reader.results if result.name not in self.records]
+        if not reader.complaints and not foreign and reader.planned in (None, len(self.planned_of(names))):
+            return False
+        what = (reader.complaints + [f"{name} is none of its tests" for name in foreign]
+                + [f"{reader.planned} tests are planned"])[0]
+        for name in names:
+            self.results[name] = self.result(name, ERROR, got=f"the report is not one that the tests print: "
+                                             f"{what}", end="FORGED")
+        return True
+
+    def planned_of(self, names):
+        """All tests of the machine that the names are of: the plan counts the ones that are done, too."""
+        firmware = FIRMWARE.get(names[0], USUAL) if names else USUAL
+        return [name for name in self.records if FIRMWARE.get(name, USUAL) == firmware]
+
+    def result(self, name, status, **more):
+        """A TestResult with what the record says."""
+        record = self.records[name]
+        rule, _, cause = record.rule.partition(CAUSE)
+        words = {"rule": f"{rule} ({record.citation})", "cause": cause,
+                 "rerun": f"make grade N={self.job.lab.number} VENDOR={self.job.vendor} TESTS={name}"}
+        return TestResult(name, status, **(words | more))
+
+    def keep(self, reported):
+        """What the image reported about a test."""
+        status = {"passed": PASSED, "skipped": SKIPPED, "error": ERROR}.get(reported.status, FAILED)
+        words = {}
+        if reported.differences:
+            words = self.explain(reported.differences[0])
+        elif reported.reason or reported.notes:
+            words = {"got": reported.reason or "; ".join(reported.notes)}
+        self.results[reported.name] = self.result(reported.name, status, **words)
+
+    def keep_broken(self, name, ended):
+        """The machine ended under a test."""
+        self.results[name] = self.result(name, ERROR, got=ended.text, end=ended.end,
+                                         expected=self.records[name].expected)
+
+    def explain(self, difference):
+        """expected, got and cause from what the harness printed."""
+        row = f"{difference.row}: " if difference.row else ""
+        for form, relation in ((RETURNS, "returns"), (VALUE, "=")):
+            match = form.fullmatch(difference.note)
+            if match:
+                return {"expected": f"{row}{match[1]} {relation} {match[3]}",
+                        "got": f"{row}{match[1]} {relation} {match[2]}"}
+        if difference.came.startswith("a wrong value"):
+            return {"expected": f"{row}{difference.note}", "got": "that does not hold"}
+        where, match = "", RIP.fullmatch(difference.note)
+        if match:
+            where = ", ".join(symbolise(self.image, [match[1]]))
+        return {"expected": row + difference.expected,
+                "got": f"{row}{difference.came}" + (f" in {where}" if where else "")}

@@ -1,0 +1,108 @@
+"""One call of run_lab(), as its parts need it, and one boot of what a submission has built: watched, limited,
+and with a name for each way in which it can end."""
+
+import re
+import time
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from . import verdict
+from .session import Session
+
+OUTPUT_LIMIT = 4_000_000  # bytes of one boot's console
+MISSING = re.compile(r"exercise missing: (\S+) \(lab \d+, page \S+\)")
+ENDS = {verdict.TRIPLE_FAULT: "SHUTDOWN", verdict.PANIC: "PANIC", verdict.TIMED_OUT: "HANG",
+        verdict.EMULATOR_ERROR: "EMULATOR_ERROR", verdict.PASSED: "EARLY_EXIT", verdict.FAILED: "EARLY_EXIT"}
+# What an end means, for people.
+ENDINGS = {
+    "SHUTDOWN": "the machine shut down: a triple fault",
+    "PANIC": "the image panicked",
+    "HANG": "nothing came any more",
+    "EMULATOR_ERROR": "the emulator stopped",
+    "EARLY_EXIT": "the image ended before its tests did",
+    "RESET": "the machine was reset",
+    "FLOOD": "it printed without end",
+    "EMPTY": "nothing was printed",
+    "FORGED": "the report is not one that the tests print",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """The arguments of run_lab(), and the platform."""
+
+    root: Path
+    build: Path
+    pristine: Path
+    lab: object
+    vendor: str
+    nonce: int
+    platform: object
+    patterns: tuple
+
+    def wants(self, name):
+        """Was the test asked for?"""
+        return any(fnmatchcase(name, pattern) for pattern in self.patterns)
+
+    def log(self, name):
+        """Where the console of a boot is kept; a Session's name."""
+        folder = self.build.resolve() / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(folder / f"lab{self.lab.number}-{self.vendor}-{name}")
+
+
+class Watch:
+    """Counts what comes; says why a boot has to be ended, "" for not at all."""
+
+    def __init__(self, silence, restarted=lambda: False):
+        self.silence, self.restarted = silence, restarted
+        self.heard, self.bytes = time.monotonic(), 0
+        self.end = ""
+
+    def feed(self, line):
+        """A line has come."""
+        self.heard = time.monotonic()
+        self.bytes += len(line) + 1
+
+    def __call__(self):
+        if self.bytes > OUTPUT_LIMIT:
+            self.end = "FLOOD"
+            return f"more than {OUTPUT_LIMIT} bytes were printed"
+        if self.restarted():
+            self.end = "RESET"
+            return "the machine was reset"
+        if time.monotonic() - self.heard > self.silence:
+            self.end = "HANG"
+            return f"nothing was printed for {self.silence} s"
+        return ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a boot ended."""
+
+    end: str  # a key of ENDINGS
+    text: str  # that and the details
+    lines: list
+    result: object  # verdict.Result
+
+
+def boot(job, what, machine, name, limit, silence, listener, restarted=lambda: False):
+    """Boots `what` (a boot.Boot) and watches it; an Ended."""
+    watch = Watch(silence, restarted)
+
+    def listen(line):
+        watch.feed(line)
+        listener(line)
+
+    result = Session(job.platform, what, machine, job.log(name), limit, listener=listen, watch=watch).run()
+    end = watch.end or ENDS[result.end]
+    if end in ("EARLY_EXIT", "HANG") and not any(line.strip() for line in result.lines):
+        end = "EMPTY"
+    return Ended(end, f"{ENDINGS[end]} ({result})", result.lines, result)
+
+
+def missing_exercises(lines):
+    """The names of those that a boot says are not written."""
+    return [match[1] for match in map(MISSING.fullmatch, lines) if match]
