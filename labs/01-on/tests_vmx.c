@@ -7,7 +7,6 @@
 #include "kernel/vmx/vmx.h"
 #include "runtime/errno.h"
 #include "runtime/page_alloc.h"
-#include "runtime/smp.h"
 #include "runtime/x86.h"
 
 #define VTX    .needs = NEEDS(&lab_needs_vtx)
@@ -148,40 +147,6 @@ TEST(on_unlock, unlocked, ENTERS,
 	OK, .needs = NEEDS(&lab_needs_vtx, &needs_unlocked))
 {
 	return unlock(0, LOCK | OUTSIDE);
-}
-
-static void read_there(void *arg)
-{
-	rdmsr_safe(MSR_IA32_FEATURE_CONTROL, arg);
-}
-
-static bool has_unlocked_there(void)
-{
-	uint64_t value = 0;
-
-	if (smp_cpus > 1)
-		lab_run_on_cpu_1(read_there, &value);
-	return value == 0;
-}
-
-static const struct test_need needs_unlocked_there = {
-	"firmware did not leave the second CPU's IA32_FEATURE_CONTROL 0", has_unlocked_there
-};
-
-static void unlock_there(void *arg)
-{
-	*(outcome *)arg = unlock(0, LOCK | OUTSIDE);
-}
-
-TEST(on_unlock, each_cpu, ENTERS,
-	"the register is each CPU's own: the second CPU's is written too" CAUSE(
-		"only the first CPU's register is written, or the work is done only once"),
-	OK, .needs = NEEDS(&lab_needs_vtx, &lab_needs_second_cpu, &needs_unlocked_there))
-{
-	outcome result = OK;
-
-	lab_run_on_cpu_1(unlock_there, &result);
-	return result;
 }
 
 TEST(on_unlock, locked_off, ENTERS,
