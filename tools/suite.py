@@ -104,10 +104,7 @@ class Plan:
         with progress_for(len(self.selected)) as progress:
             runner = Runner(arguments.suite, self.platform, self.machine, progress, words,
                             slowness, known.apply)
-            alone = [record for record in self.selected.values() if record.alone]
-            if len(alone) < len(self.selected):
-                runner.run_together(self.patterns, len(self.selected) - len(alone), order)
-            runner.run_all_alone(alone)
+            runner.run_selected(self.patterns, list(self.selected.values()), order)
         return self.report(known, runner.run)
 
     def report(self, known, suite_run):

@@ -2,6 +2,8 @@
 
 import re
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -94,6 +96,27 @@ def test_key_tells_versions_and_files_apart(tmp_path):
     assert nested.key_of(["a"], [file]) in keys
 
 
+def test_two_runs_make_one_base(tmp_path, monkeypatch):
+    made = []
+
+    def make_slowly(folder, *_):
+        time.sleep(0.05)
+        folder.mkdir()
+        made.append(folder)
+
+    monkeypatch.setenv("BUILD", str(tmp_path))
+    monkeypatch.setattr(nested, "make_base", make_slowly)
+    monkeypatch.setattr(nested, "host_files", lambda: [])
+    monkeypatch.setattr(debian, "current_kernel", lambda: ("linux", "1"))
+    monkeypatch.setattr(debian, "current_version", lambda name: "2")
+    runs = [threading.Thread(target=nested.base, args=[lambda note: None]) for _ in range(3)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert len(made) == 1
+
+
 def test_run_archive_holds_each_file_once_and_qemus_command(tmp_path):
     for name in ("k.elf", "k.elf32", "m.elf"):
         (tmp_path / name).write_text(name)
@@ -102,9 +125,16 @@ def test_run_archive_holds_each_file_once_and_qemus_command(tmp_path):
     found = entries(nested.run_archive(boot, ["qemu", "-m", "256"]))
     assert found["boot/0-k.elf32"][1] == b"k.elf32"
     assert sorted(found) == ["TRAILER!!!", "boot", "boot/0-k.elf32", "boot/1-m.elf", "boot/run", "init"]
-    assert found["boot/run"] == (0o100755, b"#!/bin/sh\nexec qemu -m 256 -kernel /boot/0-k.elf32 "
-                                 b"-append end=qemu -initrd '/boot/1-m.elf name=a -- "
-                                 b"\"script=a; b\",/boot/1-m.elf name=b'\n")
+    assert found["boot/run"] == (0o100755, b"""#!/bin/sh
+exec qemu -m 256 -kernel /boot/0-k.elf32 -append ''"$1"' end=qemu' """
+                                 b"-initrd '/boot/1-m.elf name=a -- \"script=a; b\","
+                                 b"/boot/1-m.elf name=b'\n")
+
+
+def test_console_goes_to_a_file_too():
+    assert nested.console_to_file(["qemu", "-serial", "stdio", "-net", "none"]) == [
+        "qemu", "-chardev", "stdio,id=console,logfile=/run/console", "-serial", "chardev:console",
+        "-net", "none"]
 
 
 def test_shared_objects_include_the_loader():

@@ -100,7 +100,8 @@ def run(monkeypatch, boots, planned=3, alone=()):
     runner = suite_run.Runner("vmx-tests", FakePlatform, Machine(), PlainProgress(9))
     if planned:
         runner.run_together(["*"], planned, ["seed=4"])
-    runner.run_all_alone(alone)
+    for record in alone:
+        runner.run_alone(record)
     assert not FakeSession.boots
     return runner.run, FakeSession.words
 
@@ -201,22 +202,51 @@ def test_alone_that_does_not_even_start(monkeypatch):
     assert found.complaints == ["a/alone/end was not reached: timed out"]
 
 
-def test_alone_in_few_boots_where_a_boot_takes_long(monkeypatch):
-    class SlowPlatform(FakePlatform):
-        """One with a kernel around the image."""
-        patience = 600
+class SlowPlatform(FakePlatform):
+    """One with a kernel around the image."""
 
-    records = [ALONE, Record("a/alone/x", "", "", "OK"), Record("a/alone/y", "", "", "OK")]
-    FakeSession.boots = [([*HEAD, "1..3", "# run a/alone/end"], verdict.TRIPLE_FAULT, ""),
-                         ([*HEAD, "1..3", "# run a/alone/x", "ok 2 a/alone/x", "# run a/alone/y",
-                           "ok 3 a/alone/y", GOOD[-2], "*** END passed"], verdict.PASSED, "")]
-    FakeSession.words = []
+    patience = 600
+
+
+def run_slowly(monkeypatch, boots, records):
+    """Runs the records where a boot takes long; returns (SuiteRun, command lines)."""
+    FakeSession.boots, FakeSession.words = list(boots), []
     monkeypatch.setattr(suite_run, "Session", FakeSession)
-    runner = suite_run.Runner("vmx-tests", SlowPlatform, Machine(), PlainProgress(3))
-    runner.run_all_alone(records)
-    assert [result.status for result in runner.run.results] == ["passed"] * 3
-    assert FakeSession.words[1] == "tests=a/alone/end,a/alone/x,a/alone/y from=1"
-    assert runner.run.complaints == []
+    runner = suite_run.Runner("vmx-tests", SlowPlatform, Machine(), PlainProgress(9))
+    runner.run_selected(["a/*"], records)
+    assert not FakeSession.boots
+    return runner.run, FakeSession.words
+
+
+def test_in_few_boots_where_a_boot_takes_long(monkeypatch):
+    records = [Record("a/x", "", "", "OK"), ALONE, Record("a/alone/y", "", "", "OK")]
+    found, words = run_slowly(monkeypatch, [
+        ([*HEAD, "1..3", "# run a/x", "ok 1 a/x", "# run a/alone/end"], verdict.TRIPLE_FAULT, ""),
+        ([*HEAD, "1..3", "# run a/alone/y", "ok 3 a/alone/y", GOOD[-2], "*** END passed"],
+         verdict.PASSED, "")], records)
+    assert [result.status for result in found.results] == ["passed"] * 3
+    assert words == ["tests=a/*", "tests=a/* from=2"]
+    assert found.complaints == []
+
+
+# What the kernel around an image says when a test has ended it, and what that comes to.
+ROUNDS = [(["status 0", "KVM_EXIT_SHUTDOWN (8)"], "SHUTDOWN"), (["status 0"], "RESET"),
+          (["status 1", "error: kvm run failed Input/output error"], "EMULATOR_ERROR"),
+          (["status 143", "hung: nothing was printed for 60 s"], "HANG")]
+
+
+@pytest.mark.parametrize("said, came", ROUNDS)
+def test_image_starts_again_in_one_boot(monkeypatch, said, came):
+    lines = [*HEAD, "1..4", "# run a/x", "ok 1 a/x", "# run a/y", "",
+             *(f"# outer: {line}" for line in [*said, "again"]), *HEAD, "1..4", "# run a/z", "ok 3 a/z",
+             "# run a/alone/end", "# outer: status 0", "# outer: KVM_EXIT_SHUTDOWN (8)",
+             "# outer: again", *HEAD, "1..4", GOOD[-2], "*** END passed"]
+    records = [*(Record(f"a/{name}", "", "", "OK") for name in "xyz"), ALONE]
+    found, words = run_slowly(monkeypatch, [(lines, verdict.PASSED, "")], records)
+    assert statuses(found) == [("a/x", "passed"), ("a/y", "error"), ("a/z", "passed"),
+                               ("a/alone/end", "passed")]
+    assert found.results[1].came == came and len(words) == 1
+    assert found.complaints == [] and len(found.fingerprint) == 2
 
 
 def test_watchdog(monkeypatch):

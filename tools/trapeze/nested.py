@@ -2,6 +2,8 @@
 under its KVM, which is a real one. The emulator is another platform's; this makes what it boots, and
 reads from the outer kernel's console (COM2) how the image's run ended. The image has COM1."""
 
+import contextlib
+import fcntl
 import hashlib
 import lzma
 import re
@@ -16,12 +18,12 @@ from platform import machine as host_architecture
 from . import HostError, build_folder, debian, linux_image
 from .boot import Boot, Module, qemu_arguments
 from .cpio import Archive
-from .verdict import EMULATOR_ERROR, TIMED_OUT, complaint, judge
+from .verdict import EMULATOR_ERROR, TIMED_OUT, Evidence, complaint, judge
 
 QEMU = Path("/usr/bin/qemu-system-x86_64")
 FIRMWARE = [Path("/usr/share/seabios/bios-256k.bin"), Path("/usr/share/qemu/kvmvapic.bin"),
             Path("/usr/share/qemu/multiboot.bin"), Path("/usr/share/qemu/multiboot_dma.bin")]
-APPLETS = "sh cat mount insmod stty sleep grep kill dmesg tail dd poweroff".split()
+APPLETS = "sh cat mount insmod stty sleep grep kill dmesg tail dd wc poweroff".split()
 INIT = Path(__file__).with_name("outer-init")
 KVM_MODULES = {"intel": "kvm_intel", "amd": "kvm_amd"}
 
@@ -31,10 +33,13 @@ OUTER_WORDS = ("console=ttyS1 loglevel=1 panic=0 nokaslr tsc=reliable nowatchdog
                "mitigations=off cryptomgr.notests "
                "initcall_blacklist=crypto_kdf108_init,cubictcp_register,init_blk_tracer")
 OUTER_TICKS = 10**12
+SUITE_SILENCE = 60  # seconds of the outer kernel's time after which a test hangs
+FIRST_TEST = re.compile(r"(?:^| )from=(\d+)")
 
 SHARED_OBJECT = re.compile(r"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
 DEPENDENCIES = re.compile(rb"\0depends=([^\0]*)\0")
 SIGNATURE_END = b"~Module signature appended~\n"
+MORE_WORDS = "@MORE@"
 REPORT_LINE = re.compile(r"^outer: (\w+)(?: (.*))?\n", re.MULTILINE)
 OUTER_PANIC = re.compile(r"Kernel panic - not syncing: (.*)|end Kernel panic")
 
@@ -102,7 +107,8 @@ def base_archive(kernel, busybox, files):
 
 
 def run_archive(boot, arguments):
-    """The second and small part: the init script, the image, and QEMU's command line for it."""
+    """The second and small part: the init script, the image, and QEMU's command line for it, which
+    takes a word for the image."""
     archive = Archive()
     archive.file("/init", INIT.read_bytes(), 0o755)
     container = Path(boot.kernel).with_suffix(".elf32")
@@ -112,11 +118,19 @@ def run_archive(boot, arguments):
         if file not in paths:
             paths[file] = Path(f"/boot/{len(paths)}-{Path(file).name}")
             archive.file(str(paths[file]), Path(file).read_bytes())
-    inside = Boot(next(iter(paths.values())), boot.cmdline,
+    inside = Boot(next(iter(paths.values())), f"{MORE_WORDS} {boot.cmdline}",
                   tuple(Module(paths[module.file], module.cmdline) for module in boot.modules))
     command = shlex.join(["exec", *arguments, *qemu_arguments(inside)])
+    command = command.replace(MORE_WORDS, "'\"$1\"'")
     archive.file("/boot/run", f"#!/bin/sh\n{command}\n".encode(), 0o755)
     return archive.data()
+
+
+def console_to_file(arguments):
+    """QEMU's arguments, for a console that /run/console gets too."""
+    at = arguments.index("-serial")
+    return [*arguments[:at], "-chardev", "stdio,id=console,logfile=/run/console", "-serial",
+            "chardev:console", *arguments[at + 2:]]
 
 
 # The cache
@@ -124,6 +138,15 @@ def run_archive(boot, arguments):
 def cache_folder():
     """Where packages and what was made of them stay between runs."""
     return build_folder() / "cache" / "nested"
+
+
+@contextlib.contextmanager
+def one_at_a_time():
+    """Waits until no other run is making what the cache holds."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def key_of(versions, files):
@@ -171,28 +194,50 @@ def write_base(folder, kernel, data):
         (folder / "unpacked").write_bytes(linux_image.without_decompression(image, Path(work)))
 
 
+def make_base(folder, kernel, version, busybox, files):
+    """Makes the folder that base() gives."""
+    packages = cache_folder() / "packages"
+    unpacked = debian.unpacked(kernel, version, packages)
+    data = base_archive(unpacked, debian.unpacked("busybox-static", busybox, packages), files)
+    kernels = list(unpacked.glob("boot/vmlinuz-*"))
+    if len(kernels) != 1:
+        raise HostError(f"{kernel} holds {len(kernels)} kernels")
+    partial = folder.with_suffix(".partial")
+    partial.mkdir(exist_ok=True)
+    write_base(partial, kernels[0], data)
+    partial.rename(folder)
+
+
 def base(note=print):
     """The folder with what every run boots, made at the first call."""
     kernel, version = debian.current_kernel()
     busybox = debian.current_version("busybox-static")
     files = host_files()
     folder = base_folder(kernel, version, busybox, files)
-    if not folder.exists():
-        note(f"nested: making the outer system from {kernel} {version} and QEMU (once)")
-        packages = cache_folder() / "packages"
-        unpacked = debian.unpacked(kernel, version, packages)
-        data = base_archive(unpacked, debian.unpacked("busybox-static", busybox, packages), files)
-        kernels = list(unpacked.glob("boot/vmlinuz-*"))
-        if len(kernels) != 1:
-            raise HostError(f"{kernel} holds {len(kernels)} kernels")
-        partial = folder.with_suffix(".partial")
-        partial.mkdir(parents=True, exist_ok=True)
-        write_base(partial, kernels[0], data)
-        partial.rename(folder)
+    with one_at_a_time():
+        if not folder.exists():
+            note(f"nested: making the outer system from {kernel} {version} and QEMU (once)")
+            make_base(folder, kernel, version, busybox, files)
     return folder
 
 
-# The platform
+# What comes back
+
+# A suite's image went down with the test that was running, and starts again with the next: what
+# outer-init then prints on COM1 comes before this line.
+AGAIN_LINE = "# outer: again"
+AGAIN_NOTE = re.compile(r"outer: (.*)")
+
+
+def judge_round(notes, lines):
+    """(end, detail) of the image's run before AGAIN_LINE, from the comments there and the image's own
+    lines."""
+    said = [match[1] for match in map(AGAIN_NOTE.fullmatch, notes) if match]
+    status = next((int(text[7:]) for text in said if re.fullmatch(r"status \d+", text)), 1)
+    hung = next((text[6:] for text in said if text.startswith("hung: ")), "")
+    own = [line for line in lines if not line.startswith("# outer: ")]
+    return judge(Evidence(own, status, Nested.passed, Nested.failed, "\n".join(said), hung))
+
 
 class Report:
     """What the outer kernel and its init have said on COM2."""
@@ -261,15 +306,19 @@ class Nested:
         boot.check()
         parts = base()
         initrd = work / "initrd"
-        arguments = self.inner.machine_arguments(replace(machine, model=""), Path("/run/qemu.log"))
+        arguments = console_to_file(self.inner.machine_arguments(replace(machine, model=""),
+                                                                 Path("/run/qemu.log")))
         initrd.write_bytes((parts / "base.cpio").read_bytes()
                            + run_archive(boot, [*arguments, "-nodefaults"]))
         words = f"{OUTER_WORDS} {self.outer.linux_words} module={KVM_MODULES[self.vendor]}"
+        if machine.suite:
+            first = FIRST_TEST.search(boot.cmdline)
+            words += f" suite={SUITE_SILENCE}" + (f" from={first[1]}" if first else "")
         report = Report(work / "com2")
         launch = self.outer.prepare(
             Boot(parts / self.outer.linux_file, words, (Module(initrd),), protocol="linux"),
             replace(machine, memory=machine.memory + OUTER_MEMORY, loader=self.outer.linux_loader,
                     model=machine.model or self.model, ticks=OUTER_TICKS, for_linux=True,
-                    com2=report.file), work)
+                    cpus=min(machine.cpus, self.outer.linux_cpus), com2=report.file), work)
         return replace(launch, passed=self.passed, failed=self.failed, logs=(*launch.logs, report.file),
                        judge=report.judge, stopped=report.stopped)

@@ -34,6 +34,7 @@ class Machine:
     ticks: int = 40_000_000_000  # Bochs' own limit
     gdb: int = 0  # a TCP port at which QEMU waits for gdb
     for_linux: bool = False  # Bochs: a usual clock rate, and MSRs that it does not know read as 0
+    suite: bool = False  # nested: after a test that ends the image it goes on with the next
     com2: Path = None  # the file that takes what is written to COM2
 
 
@@ -79,9 +80,9 @@ class Bochs:
 
     end_word = "end=bochs"
     patience = 0  # seconds that pass before an image starts, beyond the usual few
-    # For Linux: what reads it (GRUB), the file that is quickest so, and the clock rate, which Linux
-    # takes from the model's CPUID otherwise.
-    linux_loader, linux_file = "fast", "unpacked"
+    # For Linux: what reads it (GRUB), the file that is quickest so, no more than one CPU, as they
+    # would only take turns, and the clock rate, which Linux takes from the model's CPUID otherwise.
+    linux_loader, linux_file, linux_cpus = "fast", "unpacked", 1
     linux_words = f"tsc_early_khz={HUMAN_RATE // 1000}"
     models = {"intel": "corei7_skylake_x", "amd": "ryzen"}
 
@@ -143,7 +144,7 @@ class Qemu:
 
     end_word = "end=qemu"
     patience = 0
-    linux_loader, linux_file, linux_words = "own", "vmlinuz", ""
+    linux_loader, linux_file, linux_cpus, linux_words = "own", "vmlinuz", 2, ""
 
     def __init__(self, vendor, accelerator):
         self.vendor = vendor

@@ -176,6 +176,6 @@ class LogReader:
 
     def start_again(self):
         """The image starts again, in the same boot, after the test that the last result is of."""
-        self.headers, self.fingerprint = 0, []
+        self.headers, self.fingerprint, self.marked = 0, [], 0
         if self.number is not None:
             self.number += 1

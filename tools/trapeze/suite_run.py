@@ -2,9 +2,9 @@
 test, and the rest runs in a new boot. Tests of a group "alone" are booted one by one."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from . import image, verdict
+from . import image, nested, verdict
 from .boot import Boot
 from .session import Session
 from .suite_log import FAILED, PASSED, Difference, LogReader, TestResult
@@ -70,7 +70,8 @@ class Runner:
 
     def __init__(self, suite, platform, machine, progress, words="", slowness=1,
                  judge=lambda result: None):
-        self.suite, self.platform, self.machine = suite, platform, machine
+        self.suite, self.platform = suite, platform
+        self.machine = replace(machine, suite=True)
         self.progress = progress
         self.judge = judge  # called with each result before it is shown: it may be a known failure
         self.words = words
@@ -89,15 +90,23 @@ class Runner:
         names = (self.suite, self.platform.name, self.machine.model, str(self.run.boots))
         return "-".join(name for name in names if name)
 
-    def boot(self, words):
+    def boot(self, words, alone=()):
         """One boot. Returns (reader, session's result)."""
         self.run.boots += 1
         reader = LogReader(time.monotonic)
         watchdog = Watchdog(reader, self.patience)
+        first = len(self.run.lines)
 
         def listen(line):
+            nonlocal first
             watchdog.feed()
             self.run.lines.append(line)
+            if line == nested.AGAIN_LINE and reader.running:
+                ended = nested.judge_round(reader.notes, self.run.lines[first:])
+                self.end_broken(reader, verdict.Result(*ended, [], 0, 0.0, None), alone)
+                reader.start_again()
+                first = len(self.run.lines)
+                return
             running = reader.running
             result = reader.feed(line)
             if result:
@@ -117,6 +126,17 @@ class Runner:
             self.run.fingerprint = reader.fingerprint
         return reader, result
 
+    def run_selected(self, patterns, records, order_words=()):
+        """All of the records, which the patterns select."""
+        alone = [record for record in records if record.alone]
+        if self.boots_slowly:
+            self.run_together(patterns, len(records), order_words, alone)
+            return
+        if len(alone) < len(records):
+            self.run_together(patterns, len(records) - len(alone), order_words)
+        for record in alone:
+            self.run_alone(record)
+
     def run_together(self, patterns, planned, order_words=(), alone=()):
         """The tests that share boots. `planned` of them must be reported. `alone`: the records, when
         they are tests that may end the machine."""
@@ -124,7 +144,7 @@ class Runner:
         skip = "" if alone else f"skip={','.join(ALONE_PATTERNS)}"
         words = [f"tests={','.join(patterns)}", skip, *order_words]
         for _ in range(RESTARTS_MAX):
-            reader, result = self.boot([*words, f"from={done}" if done else ""])
+            reader, result = self.boot([*words, f"from={done}" if done else ""], alone)
             if reader.planned is not None and reader.planned != planned:
                 self.run.complaints.append(f"the image plans {reader.planned} tests, not {planned}")
                 planned = reader.planned
@@ -146,19 +166,11 @@ class Runner:
         record = next((record for record in alone if record.name == reader.running), None)
         if record:
             reader.results.append(self.judge_end(record, reader, result))
+            reader.running = ""
         else:
             came = how_it_ended(reader, result)
             reader.broke(came, f"{came}: {result}")
         self.end(reader.results[-1])
-
-    def run_all_alone(self, records):
-        """The tests that may end the machine: each in a boot of its own, or, where a boot takes long, in
-        as few as they need."""
-        if records and self.boots_slowly:
-            self.run_together([record.name for record in records], len(records), alone=records)
-        else:
-            for record in records:
-                self.run_alone(record)
 
     def run_alone(self, record):
         """A test that ends the machine: how it ended is what it came to, unless it says so itself."""
