@@ -80,6 +80,24 @@ static void hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
 	memcpy(&vcpu->gpr[GPR_RDX], signature + 8, 4);
 }
 
+static bool is_intel(void)
+{
+	static uint32_t ecx;
+
+	if (ecx == 0)
+		ecx = cpuid(CPUID_VENDOR, 0).ecx;
+	return ecx == CPUID_VENDOR_ECX_INTEL;
+}
+
+/* Intel's CPUs show SYSCALL in 64-bit mode only, which is where this runs. */
+static void filter_extended(struct vcpu *vcpu)
+{
+	vcpu->gpr[GPR_RCX] &= ~HIDDEN_EXT_ECX;
+	vcpu->gpr[GPR_RDX] &= ~HIDDEN_EXT_EDX;
+	if (is_intel() && !vcpu_is_64bit(vcpu))
+		vcpu->gpr[GPR_RDX] &= ~(uint64_t)CPUID_EXT_EDX_SYSCALL;
+}
+
 static void filter(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
 	if (leaf >= CPUID_HYPERVISOR && leaf <= CPUID_HYPERVISOR_LAST) {
@@ -107,8 +125,7 @@ static void filter(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 		clear_all(vcpu);
 		break;
 	case CPUID_EXT_FEATURES:
-		vcpu->gpr[GPR_RCX] &= ~HIDDEN_EXT_ECX;
-		vcpu->gpr[GPR_RDX] &= ~HIDDEN_EXT_EDX;
+		filter_extended(vcpu);
 		break;
 	case CPUID_EXT_ADDRESS:
 		vcpu->gpr[GPR_RCX] = 0; /* one core */
@@ -116,6 +133,9 @@ static void filter(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 	}
 }
 
+/* CPUID of leaf EAX and subleaf ECX ("CPUID - CPU Identification"): the guest's RAX, RBX, RCX, RDX,
+   upper halves zero, become what the real CPU says, less what filter() takes away; the vendor's
+   leaf stays as it is. Then on to the next instruction. */
 void guest_cpuid(struct vcpu *vcpu, const struct exit *exit)
 {
 	uint32_t leaf = (uint32_t)vcpu->gpr[GPR_RAX], subleaf = (uint32_t)vcpu->gpr[GPR_RCX];

@@ -12,13 +12,10 @@
 #define CR0_LMSW (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
 #define CR8_BITS BITS(3, 0)
 
-static bool in_64bit_code(struct vcpu *vcpu)
-{
-	return (vcpu_get(vcpu, REG_EFER) & EFER_LMA) &&
-		(vcpu_get(vcpu, REG_SEGMENT(SEG_CS, PART_ACCESS)) & BIT(13));
-}
-
-/* Intel SDM, "MOV - Move to/from Control Registers", and "Control Registers". */
+/* May the guest, whose CR0 is `old`, write `value` to it? 0, or -EFAULT: that is #GP ("MOV - Move
+   to/from Control Registers", "Control Registers"). It is one for: bits 63:32; PG without PE; NW
+   without CD; turning paging on with EFER.LME set while CR4.PAE is 0 or CS is a 64-bit segment
+   (PART_ACCESS, L); turning paging off in 64-bit code or with CR4.PCIDE set. */
 static int check_cr0(struct vcpu *vcpu, uint64_t old, uint64_t value)
 {
 	uint64_t cr4 = vcpu_get(vcpu, REG_CR4), efer = vcpu_get(vcpu, REG_EFER);
@@ -30,7 +27,7 @@ static int check_cr0(struct vcpu *vcpu, uint64_t old, uint64_t value)
 		return -EFAULT;
 	if ((value & CR0_PG) && !(old & CR0_PG) && (efer & EFER_LME) && (!(cr4 & CR4_PAE) || cs_long))
 		return -EFAULT;
-	if (!(value & CR0_PG) && (old & CR0_PG) && (in_64bit_code(vcpu) || (cr4 & CR4_PCIDE)))
+	if (!(value & CR0_PG) && (old & CR0_PG) && (vcpu_is_64bit(vcpu) || (cr4 & CR4_PCIDE)))
 		return -EFAULT;
 	return 0;
 }
@@ -67,7 +64,7 @@ static uint64_t read_gpr(struct vcpu *vcpu, uint8_t gpr)
 {
 	uint64_t value = gpr == GPR_RSP ? vcpu_get(vcpu, REG_RSP) : vcpu->gpr[gpr];
 
-	return in_64bit_code(vcpu) ? value : (uint32_t)value;
+	return vcpu_is_64bit(vcpu) ? value : (uint32_t)value;
 }
 
 static void write_gpr(struct vcpu *vcpu, uint8_t gpr, uint64_t value)

@@ -6,7 +6,12 @@
 #include "runtime/x86.h"
 #include "spec/cpuid.h"
 
-#define MISC_ENABLE_FAST_STRINGS BIT(0) /* IA32_MISC_ENABLE */
+/* IA32_MISC_ENABLE: what goes with features that CPUID hides, and what says that they are not
+ * there. */
+#define MISC_ENABLE_HIDDEN                                                                         \
+	(BIT(3) /* automatic thermal control */ | BIT(7) /* performance monitoring */ |            \
+		BIT(16) /* enhanced SpeedStep */ | BIT(18) /* MONITOR */)
+#define MISC_ENABLE_UNAVAILABLE (BIT(11) /* no branch trace store */ | BIT(12) /* no PEBS */)
 
 static uint64_t efer_allowed(void)
 {
@@ -31,11 +36,12 @@ static int read_msr(struct vcpu *vcpu, uint32_t number, uint64_t *value)
 		*value = vcpu_get(vcpu, REG_PAT);
 		return 0;
 	case MSR_IA32_MISC_ENABLE:
-		*value = MISC_ENABLE_FAST_STRINGS;
+		if (rdmsr_safe(number, value) != 0)
+			return -EFAULT;
+		*value = (*value & ~MISC_ENABLE_HIDDEN) | MISC_ENABLE_UNAVAILABLE;
 		return 0;
-	case MSR_IA32_BIOS_SIGN_ID: /* no microcode update was ever loaded here */
-		*value = 0;
-		return 0;
+	case MSR_IA32_BIOS_SIGN_ID: /* the CPU's: errata depend on it */
+		return rdmsr_safe(number, value);
 	}
 	return -EFAULT;
 }
@@ -84,6 +90,9 @@ static int write_msr(struct vcpu *vcpu, uint32_t number, uint64_t value)
 	return -EFAULT;
 }
 
+/* RDMSR of the MSR that ECX numbers ("RDMSR - Read From Model Specific Register"): read_msr()'s
+   value in EDX:EAX, the upper halves of RDX and RAX zero, and on to the next instruction; or, for
+   an MSR that this virtual CPU has not, #GP with error code 0, at this instruction. */
 void guest_rdmsr(struct vcpu *vcpu, const struct exit *exit)
 {
 	uint64_t value;

@@ -9,6 +9,7 @@
 #include "runtime/smp.h"
 #include "runtime/string.h"
 #include "runtime/x86.h"
+#include "spec/vmx.h"
 
 int vcpu_create(struct vcpu *vcpu, struct vm *vm)
 {
@@ -31,6 +32,12 @@ bool vcpu_is_runnable(const struct vcpu *vcpu)
 {
 	return !vcpu->stopped && (!vcpu->halted || vcpu->inject.valid || vcpu->kill ||
 					 pic_pending(&vcpu->vm->pic));
+}
+
+bool vcpu_is_64bit(struct vcpu *vcpu)
+{
+	return (vcpu_get(vcpu, REG_EFER) & EFER_LMA) &&
+	       (vcpu_get(vcpu, REG_SEGMENT(SEG_CS, PART_ACCESS)) & ACCESS_RIGHTS_L);
 }
 
 static bool accepts_interrupt(struct vcpu *vcpu)
@@ -79,6 +86,14 @@ static struct exit *next_exit(struct ring *ring)
 	return &ring->exit[ring->next++ % STATS_RING];
 }
 
+/* The loop of a hypervisor. First vcpu's state into the CPU (switched_load(), backend->load()) and
+   its devices up to date (vm_update()); it has yielded nothing yet, and all is to be looked at
+   (attention). Then, as long as nothing wants attention or prepare_entry() says to enter:
+   backend->enter() into the ring's next place (next_exit()), exit_handle(). vcpu->entered is the
+   TSC right before enter(); an exit's tsc the TSC right after it, its vm this VM's number.
+   Statistics: stats.by_kind[kind].count of each exit; the TSC ticks from an exit to the next entry,
+   or to the end, are added to the ticks of its kind (those before the first entry count as
+   EXIT_TICK's); run_ticks gets all ticks of the call. */
 void vcpu_run(struct vcpu *vcpu, uint64_t until)
 {
 	struct ring *ring = &stats_rings[vcpu->cpu];

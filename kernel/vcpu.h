@@ -50,6 +50,9 @@ void vcpu_run(struct vcpu *vcpu, uint64_t until);
 /* Is there something to run: not stopped, and not halted without an interrupt to wake it? */
 bool vcpu_is_runnable(const struct vcpu *vcpu);
 
+/* Does it execute 64-bit code? */
+bool vcpu_is_64bit(struct vcpu *vcpu);
+
 /* Queues an exception for the next entry. If one is already being delivered they combine as
    the manuals say (contributory exceptions: #DF; a third: shutdown). error is used where the vector has one. */
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, uint32_t error);
