@@ -133,21 +133,21 @@
 #undef FORM32
 #undef FORM
 
-#define RAX            BIT(0)
-#define RCX            BIT(1)
-#define RDX            BIT(2)
-#define RBX            BIT(3)
-#define NOT_IN(bits)   .modes = (bits)
-#define INTEL_IN(bits) .intel = (bits)
-#define SETUP(bits)    .setup = (bits)
-#define RANDOM(gprs)   .masked = (gprs)
-#define DIFFERS(why)   .differs = why
-#define IN_64_0        BIT(ENGINE_64_CPL0)
-#define IN_COMPAT_0    BIT(ENGINE_COMPAT_CPL0)
-#define IN_PROTECTED   (BIT(ENGINE_PROTECTED_CPL0) | BIT(ENGINE_PROTECTED_CPL3))
-#define IN_ANY         UINT32_MAX
-#define IN_REAL        BIT(ENGINE_REAL)
-#define IN_16          (IN_REAL | BIT(ENGINE_V8086) | BIT(ENGINE_V8086_IOPL3) | BIT(ENGINE_V8086_VME))
+#define RAX                    BIT(0)
+#define RCX                    BIT(1)
+#define RDX                    BIT(2)
+#define RBX                    BIT(3)
+#define NOT_IN(bits)           .modes = (bits)
+#define INTEL_IN(bits)         .intel = (bits)
+#define SETUP(bits)            .setup = (bits)
+#define RANDOM(gprs)           .masked = (gprs)
+#define DIFFERS(in, what, why) .differs = { in, what, why }
+#define IN_64_0                BIT(ENGINE_64_CPL0)
+#define IN_COMPAT_0            BIT(ENGINE_COMPAT_CPL0)
+#define IN_PROTECTED           (BIT(ENGINE_PROTECTED_CPL0) | BIT(ENGINE_PROTECTED_CPL3))
+#define IN_ANY                 UINT32_MAX
+#define IN_REAL                BIT(ENGINE_REAL)
+#define IN_16                  (IN_REAL | BIT(ENGINE_V8086) | BIT(ENGINE_V8086_IOPL3) | BIT(ENGINE_V8086_VME))
 #define CODE_OF(size, id)                                                                          \
 	{                                                                                          \
 		form##size##_##id, form##size##_##id##_end                                         \

@@ -24,7 +24,11 @@ struct form {
 	const char *id;
 	const char *text; /* assembly */
 	const char *section;
-	const char *differs; /* why a monitor must make it differ from the bare machine, or NULL */
+	/* What a monitor must make differ from the bare machine, in which modes, and why; or NULLs.
+	 */
+	struct {
+		const char *modes, *what, *why;
+	} differs;
 	struct {
 		const uint8_t *start, *end; /* NULL: does not exist in this size */
 	} code[FORM_SIZES];

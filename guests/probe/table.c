@@ -12,8 +12,7 @@
 #include "spec/cpuid.h"
 #include "spec/fpu.h"
 
-#define VENDOR_INTEL_ECX 0x6c65746e /* "ntel" */
-#define TICK_RUNS        3
+#define TICK_RUNS 3
 
 static enum form_size size_of(enum engine_mode mode)
 {
@@ -24,7 +23,7 @@ static enum form_size size_of(enum engine_mode mode)
 
 static bool is_intel(void)
 {
-	return cpuid(CPUID_VENDOR, 0).ecx == VENDOR_INTEL_ECX;
+	return cpuid(CPUID_VENDOR, 0).ecx == CPUID_VENDOR_ECX_INTEL;
 }
 
 /* The CR4 bits of a set-up that this CPU has. */
@@ -177,12 +176,20 @@ unsigned int table_run_moved(const char *patterns, const struct machine *good)
 	return run_all(patterns, &(struct run){ .good = good, .moved = true });
 }
 
+/* "% ID | SECTION | ASSEMBLY", and "~ ID | MODES | WHAT | WHY" where it must differ. */
+static void list_form(const struct form *form)
+{
+	print("%% %s | %s | %s\n", form->id, form->section, form->text);
+	if (form->differs.why)
+		print("~ %s | %s | %s | %s\n", form->id, form->differs.modes, form->differs.what,
+			form->differs.why);
+}
+
 void table_list(const char *patterns)
 {
 	unsigned int i;
 
 	for (i = 0; i < form_count; i++)
 		if (is_selected(patterns, forms[i].id))
-			print("%% %s | %s | %s | %s\n", forms[i].id, forms[i].section,
-				forms[i].text, forms[i].differs ? forms[i].differs : "");
+			list_form(&forms[i]);
 }

@@ -4,7 +4,7 @@
 
 #include "guests/probe/machine.h"
 
-/* Prints a line per form: its section, its assembly and why it may differ. */
+/* Prints a line per form: its section and assembly; and another when it must differ as a guest. */
 void table_list(const char *patterns);
 
 /* Runs the forms whose ids match one of the patterns (see string_matches()), with commas between

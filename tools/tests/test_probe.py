@@ -4,8 +4,9 @@ import pytest
 
 from trapeze import probe_compare, probe_goldberg, probe_log, probe_random
 
-NATIVE = """% in_dx8 | IN | movw $0x21, %dx; inb %dx, %al | 
-% vmcall | VMCALL | vmcall | it calls the monitor
+NATIVE = """% in_dx8 | IN | movw $0x21, %dx; inb %dx, %al
+% vmcall | VMCALL | vmcall
+~ vmcall | 64/0 real | #UD(0)>end rax&ff rcx | it calls the monitor
 @ in_dx8 64/0 end rip=+5 rax=ff rdx=21
 @ in_dx8 64/3 #GP(0) rip=+4 rdx=21 flags=10002
 @ vmcall 64/0 #UD(0) rip=+0
@@ -29,6 +30,7 @@ def test_log():
     log = parse(NATIVE)
     assert log.complete and len(log.records) == 3 and log.digests[2] == "33333333"
     assert log.forms["vmcall"].differs == "it calls the monitor" and log.forms["in_dx8"].differs == ""
+    assert log.forms["vmcall"].differs_in == "64/0 real" and "rcx" in log.forms["vmcall"].differs_what
     record = log.records["in_dx8", "64/3"]
     assert record.outcome == "#GP(0)" and record.state["flags"] == "10002"
 
@@ -75,9 +77,52 @@ def test_only_the_first_missing_record():
     assert (difference.form, difference.mode) == ("in_dx8", "64/3")
 
 
-def test_explained_by_the_table():
-    difference, = compare(("@ vmcall 64/0 #UD(0) rip=+0", "@ vmcall 64/0 end rip=+3"))
-    assert difference.explained == "it calls the monitor"
+def vmcall(native, guest, mode="64/0", platform="bochs-intel"):
+    """The one difference of a form that may end natively in #UD(0), as a guest well, and then change RCX and
+    the low byte of RAX: in 64-bit mode at CPL 0 and in real mode."""
+    native, guest = (NATIVE.replace("@ vmcall 64/0 #UD(0) rip=+0", f"@ vmcall {mode} {record}")
+                     for record in (native, guest))
+    difference, = probe_compare.compare(platform, parse(native), parse(guest))
+    return difference
+
+
+@pytest.mark.parametrize("native, guest", [
+    ("#UD(0) rip=+0", "end rip=+3"),
+    ("#UD(0) rip=+0 flags=10002", "end rip=+3 rcx=7"),
+    ("end rip=+3 rax=1234", "end rip=+3 rax=1256"),
+    ("end rip=+3 rcx=5", "end rip=+3"),
+])
+def test_explained_by_the_table(native, guest):
+    assert vmcall(native, guest).explained == "it calls the monitor"
+    assert vmcall(native, guest, "real").explained == "it calls the monitor"
+
+
+@pytest.mark.parametrize("native, guest, what", [
+    ("#UD(0) rip=+0", "#GP(0) rip=+0", "outcome"),
+    ("end rip=+3", "#UD(0) rip=+0", "outcome"),  # the other way
+    ("#UD(0) rip=+0", "end rip=+3 rdx=1", "rdx"),
+    ("#UD(0) rip=+0", "end rip=+3 flags=46", "flags"),
+    ("#UD(0) rip=+0", "end rip=+3 data+0=1/2", "data+0"),
+    ("#UD(0) rip=+0", "end rip=+3 cr4=20", "cr4"),
+    ("end rip=+3 rax=1234", "end rip=+3 rax=1334", "rax"),  # a bit beyond the mask
+    ("end rip=+3 rcx=1 rdx=1", "end rip=+3 rcx=2 rdx=2", "rdx"),
+    ("end rip=+3", "end rip=+2", "rip"),
+    ("#UD(0) rip=+0", "#UD(0) rip=+0 flags=10002", "flags"),
+])
+def test_beyond_what_the_table_explains(native, guest, what):
+    difference = vmcall(native, guest)
+    assert not difference.explained and difference.what == what
+
+
+def test_in_a_mode_that_the_table_does_not_name():
+    difference = vmcall("#UD(0) rip=+0", "end rip=+3", "64/3")
+    assert not difference.explained and difference.what == "outcome"
+
+
+def test_the_table_and_the_platform_together():
+    guest = "end rip=+3 rcx=1 flags=10002"
+    assert "RF" in vmcall("end rip=+3 flags=2", guest, platform="tcg-amd").explained
+    assert not vmcall("end rip=+3 flags=2", guest, platform="bochs-intel").explained
 
 
 def test_explained_by_the_platform():
@@ -107,12 +152,12 @@ def test_shrink_to_a_window():
     assert probe_random.shrink(run, 1, 7)[0] == "!  3 64/0 90"
 
 
-GOLDBERG = """% sgdt | SGDT | sgdt (%rdi) | 
-% popf | POPF | push $2; popf | 
-% cli | CLI | cli | 
-% nop | NOP | nop | 
-% push_cs | PUSH | push %cs | 
-% jmp_far | JMP | mov %cs, 4(%rdi); ljmp *(%rdi) | 
+GOLDBERG = """% sgdt | SGDT | sgdt (%rdi)
+% popf | POPF | push $2; popf
+% cli | CLI | cli
+% nop | NOP | nop
+% push_cs | PUSH | push %cs
+% jmp_far | JMP | mov %cs, 4(%rdi); ljmp *(%rdi)
 @ sgdt 64/0 end rip=+3 data+0=1/2
 @ sgdt 64/3 end rip=+3 data+0=1/2
 @ sgdt 64/3/moved end rip=+3 data+0=3/4 flags=202

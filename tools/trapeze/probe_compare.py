@@ -3,6 +3,7 @@ of equivalence, which are meant, and what the likely cause of a violation is."""
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 RESUME_FLAG = 1 << 16
 GPRS = set("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split())
@@ -29,31 +30,101 @@ def changed(native, guest):
     return [name for name in names if native.state.get(name) != guest.state.get(name)]
 
 
+def flag_bits(native, guest):
+    """The bits of RFLAGS in which two records differ, or None when that cannot be told: a record has flags
+    only when the code changed them, so a missing one stands for all but the other's RF."""
+    values = [int(record.state["flags"], 16) for record in (native, guest) if "flags" in record.state]
+    if len(values) == 2:
+        return values[0] ^ values[1]
+    return RESUME_FLAG if values and values[0] & RESUME_FLAG else None
+
+
 def is_resume_flag_only(native, guest):
     """Do they differ in RFLAGS.RF alone?"""
-    if native.outcome != guest.outcome or changed(native, guest) != ["flags"]:
+    return (native.outcome == guest.outcome and changed(native, guest) == ["flags"]
+            and flag_bits(native, guest) == RESUME_FLAG)
+
+
+def is_bits_of(name, mask, native, guest):
+    """Do two records differ in `name` in bits of `mask` only?"""
+    values = [record.state.get(name) for record in (native, guest)]
+    if not all(value and re.fullmatch("[0-9a-f]+", value) for value in values):
         return False
-    values = [int(record.state["flags"], 16) for record in (native, guest) if "flags" in record.state]
-    if len(values) == 1:  # RFLAGS did not change on the other side
-        return bool(values[0] & RESUME_FLAG)
-    return values[0] ^ values[1] == RESUME_FLAG
+    return not (int(values[0], 16) ^ int(values[1], 16)) & ~mask
 
 
-# What a platform does natively against the manual: (its prefix, the reason, whether two records differ so).
+@dataclass(frozen=True)
+class Part:
+    """A row's words on what a monitor must make differ."""
+
+    outcomes: tuple  # of (natively, as a guest)
+    masks: dict  # name: bits, or None for the whole
+
+    @classmethod
+    def parse(cls, words):
+        """From the text of spec/instructions.def."""
+        outcomes, masks = [], {}
+        for word in words.split():
+            name, _, mask = word.partition("&")
+            if ">" in word:
+                outcomes.append(tuple(word.split(">", 1)))
+            else:
+                masks[name] = int(mask, 16) if mask else None
+        return cls(tuple(outcomes), masks)
+
+    def allows(self, name, native, guest):
+        """May the state `name` differ as it does? After another outcome RIP and RF follow from that."""
+        if native.outcome != guest.outcome and (
+                name == "rip" or name == "flags" and flag_bits(native, guest) == RESUME_FLAG):
+            return True
+        plain = name.partition("+")[0]
+        if plain not in self.masks:
+            return False
+        mask = self.masks[plain]
+        return mask is None or is_bits_of(name, mask, native, guest)
+
+    def rest(self, native, guest):
+        """What differs beyond it: names, "outcome" among them."""
+        beyond = [name for name in changed(native, guest) if not self.allows(name, native, guest)]
+        if native.outcome != guest.outcome and (native.outcome, guest.outcome) not in self.outcomes:
+            return ["outcome", *beyond]
+        return beyond
+
+
+def not_the_resume_flag(native, guest, names):
+    """All but RFLAGS.RF."""
+    if native.outcome == guest.outcome and flag_bits(native, guest) == RESUME_FLAG:
+        return [name for name in names if name != "flags"]
+    return names
+
+
+# What a platform does natively against the manual: its prefix, the reason, and a function of two records and
+# of the names that differ for no other reason yet, which returns those for which this is none either.
 PLATFORM_REASONS = (
     ("tcg", "QEMU's TCG pushes RFLAGS without RF when it delivers a fault; the manual wants it set",
-     is_resume_flag_only),
+     not_the_resume_flag),
 )
 
 
+def is_declared(form, mode):
+    """Does the form's row say that it must differ in this mode?"""
+    return bool(form and form.differs) and any(fnmatchcase(mode, pattern)
+                                               for pattern in form.differs_in.split())
+
+
 def explain(platform, form, native, guest):
-    """Why the difference is meant, or ""."""
-    if form and form.differs and native and guest:
-        return form.differs
-    for prefix, reason, rule in PLATFORM_REASONS:
-        if native and guest and platform.startswith(prefix) and rule(native, guest):
-            return reason
-    return ""
+    """(why the difference is meant or "", the names of what differs beyond that)."""
+    if not native or not guest:
+        return "", ["the record"]
+    part = Part.parse(form.differs_what if is_declared(form, native.mode) else "")
+    everything = Part.parse("").rest(native, guest)
+    rest = part.rest(native, guest)
+    reasons = [form.differs] if rest != everything else []
+    for prefix, reason, others in PLATFORM_REASONS:
+        left = others(native, guest, rest) if platform.startswith(prefix) else rest
+        if left != rest:
+            rest, reasons = left, [*reasons, reason]
+    return ("" if rest else "; ".join(reasons)), rest
 
 
 def fault_of(outcome):
@@ -103,16 +174,17 @@ def compare_records(platform, form, native, guest):
         return None
     some = native or guest
     section = f"section {form.section!r} of the manual" if form else "the manual"
+    explained, names = explain(platform, form, native, guest)
     if not native or not guest:
-        what, cause = "the record", "the virtual machine, or the probe in it, ended here" if native else "run only as a guest"
+        cause = "the virtual machine, or the probe in it, ended here" if native else "run only as a guest"
     elif native.outcome != guest.outcome:
-        what, cause = "outcome", outcome_cause(native, guest)
+        cause = outcome_cause(native, guest)
     else:
-        names = changed(native, guest)
-        what, cause = ", ".join(names), state_cause(names, native, guest)
+        cause = state_cause(names, native, guest)
+    what = form.differs_what if explained and is_declared(form, some.mode) else ", ".join(
+        names[:1] if "outcome" in names else names)
     return Difference(some.form, some.mode, native.line if native else "", guest.line if guest else "",
-                      what, f"{section}; a monitor must leave it as it is (equivalence)", cause,
-                      explain(platform, form, native, guest))
+                      what, f"{section}; a monitor must leave it as it is (equivalence)", cause, explained)
 
 
 def compare(platform, native, guest):

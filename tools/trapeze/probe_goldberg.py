@@ -4,6 +4,8 @@ observed, never from a list, and draws the verdicts. Running the probe and showi
 import re
 from dataclasses import dataclass, field
 
+from .probe_compare import explain
+
 GPRS = set("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split())
 PLAIN = GPRS | {"rip", "flags", "ss", "ds", "es", "fs", "gs", "cs", "cr2", "ticks"}
 CONTROL_FLAGS = 0x3200  # IF, IOPL
@@ -149,8 +151,9 @@ def guest_cell(native, guest, form):
     how = "exits" if exits else "runs"
     if observed(native) == observed(guest):
         return ("exit" if exits else "own"), f"{how}: {guest.outcome}"
-    if form.differs:
-        return "differs", f"{how}: {guest.outcome} ({form.differs})"
+    why = explain("", form, native, guest)[0]
+    if why:
+        return "differs", f"{how}: {guest.outcome} ({why})"
     return "wrong", f"{how}: {guest.outcome} instead of {native.outcome}"
 
 

@@ -2,10 +2,11 @@
 differences mean is probe_compare's."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 RECORD = re.compile(r"@ (?P<form>\S+) (?P<mode>\S+) (?P<outcome>\S+)(?P<state>(?: \S+=\S*)*)")
-FORM = re.compile(r"% (\S+) \| (.*?) \| (.*) \|(?: (.*))?")
+FORM = re.compile(r"% (\S+) \| (.*?) \| (.*)")
+DIFFERS = re.compile(r"~ (\S+) \| (.*?) \| (.*?) \| (.*)")
 RECORDS = re.compile(r"probe: (\d+) records")
 PROGRAMS = re.compile(r"probe: (\d+) programs")
 DIGESTS = re.compile(r"# (\d+):((?: [0-9a-f]{8})+)")
@@ -18,7 +19,9 @@ class Form:
     name: str
     section: str
     text: str
-    differs: str  # why a monitor must make it differ, or ""
+    differs_in: str = ""  # modes in which a monitor must make it differ, as patterns
+    differs_what: str = ""  # in what: see spec/instructions.def
+    differs: str = ""  # why, or ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def parse(lines):
     log = Log()
     for line in join(lines):
         form, records = FORM.fullmatch(line), RECORDS.fullmatch(line)
+        differs = DIFFERS.fullmatch(line)
         digests, programs = DIGESTS.fullmatch(line), PROGRAMS.fullmatch(line)
         if line.startswith("@"):
             record = parse_record(line)
@@ -83,7 +87,10 @@ def parse(lines):
             else:
                 log.records[record.form, record.mode] = record
         elif form:
-            log.forms[form[1]] = Form(*form.groups(default=""))
+            log.forms[form[1]] = Form(*form.groups())
+        elif differs and differs[1] in log.forms:
+            log.forms[differs[1]] = replace(log.forms[differs[1]], differs_in=differs[2],
+                                            differs_what=differs[3], differs=differs[4])
         elif digests:
             first = int(digests[1])
             log.digests |= {first + i: digest for i, digest in enumerate(digests[2].split())}
