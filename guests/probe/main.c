@@ -17,8 +17,8 @@
 #define WORD_MAX 640
 
 const char image_name[] = "probe";
-const char *const image_words[] = { "part", "forms", "seed", "first", "programs", "prefixes",
-	"suffixes", "show", "ticks", NULL };
+const char *const image_words[] = { "part", "forms", "modes", "seed", "first", "programs",
+	"prefixes", "suffixes", "show", "ticks", NULL };
 
 /* The value of a word, or what stands for it when it is not there. */
 static void read_word(const char *key, char *value, const char *otherwise)
@@ -98,13 +98,17 @@ static void run_random(const struct machine *good)
 
 void image_main(void)
 {
-	char parts[WORD_MAX], pattern[WORD_MAX], ticks[8];
+	char parts[WORD_MAX], pattern[WORD_MAX], modes[WORD_MAX], ticks[8];
 	struct machine good;
 	unsigned int records = 0;
 
 	read_word("part", parts, "table");
 	read_word("forms", pattern, "*");
+	read_word("modes", modes, "*");
+	table_only_modes(modes);
+	read_word("modes", modes, "*");
 	check_parts(parts);
+	table_select_modes(modes);
 	if (engine_init() != 0)
 		image_error("too little memory");
 	context_init();

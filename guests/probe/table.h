@@ -7,10 +7,17 @@
 /* Prints a line per form: its section and assembly; and another when it must differ as a guest. */
 void table_list(const char *patterns);
 
+/* Of all modes only those whose names match one of the patterns run from here on. The string stays
+ * in use. */
+void table_select_modes(const char *patterns);
+
 /* Runs the forms whose ids match one of the patterns (see string_matches()), with commas between
    them, from the state `good`, to which the machine is restored after each. Returns the number of
    records printed. */
 unsigned int table_run(const char *patterns, const struct machine *good);
+
+/* Lets later runs leave out the modes whose names match none of the patterns. */
+void table_only_modes(const char *patterns);
 
 /* The same at CPL 3 only, after context_move() and with RFLAGS.IF set; modes are called
  * "64/3/moved". */
