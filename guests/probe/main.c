@@ -105,8 +105,6 @@ void image_main(void)
 	read_word("part", parts, "table");
 	read_word("forms", pattern, "*");
 	read_word("modes", modes, "*");
-	table_only_modes(modes);
-	read_word("modes", modes, "*");
 	check_parts(parts);
 	table_select_modes(modes);
 	if (engine_init() != 0)

@@ -79,16 +79,10 @@ void table_select_modes(const char *patterns)
 }
 
 static unsigned int repeats = 1;
-static const char *mode_patterns = "*";
 
 void table_count_ticks(void)
 {
 	repeats = TICK_RUNS;
-}
-
-void table_only_modes(const char *patterns)
-{
-	mode_patterns = patterns;
 }
 
 static void execute(const struct form *form, enum engine_mode mode, const struct run *run,
@@ -163,8 +157,6 @@ static bool is_selected(const char *patterns, const char *id)
 /* Does a run include the mode? A moved machine is one of IA-32e mode, seen from CPL 3. */
 static bool is_in(const struct run *run, enum engine_mode mode)
 {
-	if (!is_selected(mode_patterns, engine_mode_name(mode)))
-		return false;
 	return !run->moved || (engine_mode_is_user(mode) && !engine_mode_is_legacy(mode));
 }
 

@@ -16,9 +16,6 @@ void table_select_modes(const char *patterns);
    records printed. */
 unsigned int table_run(const char *patterns, const struct machine *good);
 
-/* Lets later runs leave out the modes whose names match none of the patterns. */
-void table_only_modes(const char *patterns);
-
 /* The same at CPL 3 only, after context_move() and with RFLAGS.IF set; modes are called
  * "64/3/moved". */
 unsigned int table_run_moved(const char *patterns, const struct machine *good);
