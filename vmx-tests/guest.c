@@ -29,14 +29,22 @@ static void write_fields(const struct field_value *values, size_t count)
 		field_write(values[i].field, values[i].value);
 }
 
-/* Every field that can be written, known or not to this CPU, starts at 0. */
+/* Every field that can be written starts at 0. Which of them this CPU has is tried once. */
 static void write_zeroes(void)
 {
+	static uint32_t encodings[VMCS_FIELDS];
+	static unsigned int count;
 	unsigned int i;
 
+	if (count > 0) {
+		for (i = 0; i < count; i++)
+			field_poke(encodings[i], 0);
+		return;
+	}
 	for (i = 0; i < VMCS_FIELDS; i++)
-		if (vmcs_fields[i].area != AREA_READONLY)
-			vmwrite(vmcs_fields[i].encoding, 0);
+		if (vmcs_fields[i].area != AREA_READONLY &&
+			vmwrite(vmcs_fields[i].encoding, 0) == OK)
+			encodings[count++] = vmcs_fields[i].encoding;
 }
 
 static uint64_t must_be_1(enum vmx_control_word word)
@@ -46,7 +54,6 @@ static uint64_t must_be_1(enum vmx_control_word word)
 
 static void write_controls(void)
 {
-	uint64_t shift = FIELD_GET(rdmsr(MSR_IA32_VMX_MISC), VMX_MISC_PREEMPTION_TIMER_SHIFT);
 	const struct field_value controls[] = {
 		{ VMCS_PIN_CONTROLS, must_be_1(CONTROL_WORD_PIN) },
 		{ VMCS_PROC_CONTROLS, must_be_1(CONTROL_WORD_PROC) },
@@ -58,10 +65,17 @@ static void write_controls(void)
 	};
 
 	write_fields(controls, ARRAY_SIZE(controls));
-	if (vmx_may_set(CONTROL_WORD_PIN, PIN_PREEMPTION_TIMER)) {
-		field_set(VMCS_PIN_CONTROLS, PIN_PREEMPTION_TIMER);
-		field_write(VMCS_PREEMPTION_TIMER_VALUE, WATCHDOG_TICKS >> shift);
-	}
+	guest_set_watchdog(WATCHDOG_TICKS);
+}
+
+void guest_set_watchdog(uint64_t ticks)
+{
+	uint64_t shift = FIELD_GET(rdmsr(MSR_IA32_VMX_MISC), VMX_MISC_PREEMPTION_TIMER_SHIFT);
+
+	if (!vmx_may_set(CONTROL_WORD_PIN, PIN_PREEMPTION_TIMER))
+		return;
+	field_set(VMCS_PIN_CONTROLS, PIN_PREEMPTION_TIMER);
+	field_write(VMCS_PREEMPTION_TIMER_VALUE, ticks >> shift);
 }
 
 void guest_set_host(void)

@@ -15,6 +15,11 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
    the preemption timer as watchdog where there is one. Called by the harness before each test. */
 void guest_reset(void);
 
+/* The preemption timer as watchdog, where there is one: the guest exits after that many TSC ticks.
+   For guests that wait, and may wait for ever on a CPU that is wrong. */
+void guest_set_watchdog(uint64_t ticks);
+#define GUEST_SOON 2000000 /* TSC ticks: long enough for whatever need not wait */
+
 /* Writes the calling CPU's state into the host-state area; guest_reset() has done it for CPU 0. */
 void guest_set_host(void);
 

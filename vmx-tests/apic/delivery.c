@@ -237,6 +237,7 @@ TEST(delivery, wakes_hlt, "SDM Virtual-Interrupt Delivery",
 	apic_set_vector(APIC_REG_IRR, 0x51);
 	field_write(VMCS_GUEST_INTERRUPT_STATUS, STATUS(0, 0x51));
 	field_write(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
+	guest_set_watchdog(GUEST_SOON);
 	guest_set_counting_gate(0x51, false);
 	guest_set_code(spin_a_little);
 	field_write(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);

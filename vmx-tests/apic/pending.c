@@ -75,6 +75,7 @@ TEST(pending, sti_hlt, "SDM Virtual-Interrupt Delivery",
 	outcome result;
 
 	apic_use_delivery();
+	guest_set_watchdog(GUEST_SOON);
 	result = run(CODE(pending_hlt), false);
 	CHECK_EQUAL(test_observe(guest_events), 1);
 	return result;

@@ -118,10 +118,24 @@ static const struct pending_row halted[] = {
 	{ { "BS with TF", FAULT(DB) }, BS, 0, RFLAGS_TF, FIRST, BS, ACTIVITY_HLT },
 };
 
-SWEEP(pending, hlt, TITLE, "a pending debug exception wakes a guest that enters HLT", halted,
-	.needs = NEEDS(&need_activity_hlt))
+SWEEP(pending, hlt, TITLE,
+	"a pending debug exception is delivered to a guest that enters HLT immediately after VM "
+	"entry",
+	halted, .needs = NEEDS(&need_activity_hlt, &need_preemption_timer))
 {
-	return run_pending(TEST_ROW(struct pending_row));
+	const struct pending_row *row = TEST_ROW(struct pending_row);
+	uint64_t start, waited;
+	outcome result;
+
+	prepare(row);
+	guest_set_watchdog(2 * GUEST_SOON);
+	start = rdtsc();
+	result = guest_run(NULL);
+	waited = rdtsc() - start;
+	CHECK_EQUAL(field_read(VMCS_EXIT_QUALIFICATION), row->qualification);
+	return test_observe(waited) < GUEST_SOON
+		       ? result
+		       : test_mismatch(__LINE__, "it came when the preemption timer expired");
 }
 
 /* ---- Priority ---- */

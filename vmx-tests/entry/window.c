@@ -57,6 +57,7 @@ static outcome run_window(const struct window_row *row, uint64_t pin, uint64_t p
 	field_set(VMCS_GUEST_RFLAGS, row->flags);
 	field_write(VMCS_GUEST_INTERRUPTIBILITY_STATE, row->blocking);
 	field_write(VMCS_GUEST_ACTIVITY_STATE, row->activity);
+	guest_set_watchdog(GUEST_SOON);
 	if (pin & PIN_PREEMPTION_TIMER)
 		field_write(VMCS_PREEMPTION_TIMER_VALUE, 0);
 	result = guest_run(NULL);
