@@ -54,19 +54,35 @@ static void reset_tss(void)
 	memcpy(guest_tss.bytes + TSS_RSP0, &rsp0, sizeof(rsp0));
 }
 
+static void fill_directories(uint64_t *directory, uint32_t *directory32)
+{
+	uint64_t rights = PTE_P | PTE_W | PTE_U | PTE_PS | PTE_A | PTE_D, i;
+
+	for (i = 0; i < ARRAY_SIZE(guest_pd); i++)
+		directory[i] = i * PAGE_SIZE_2M | rights;
+	for (i = 0; i < ARRAY_SIZE(guest_pd32); i++)
+		directory32[i] = (uint32_t)(i * 2 * PAGE_SIZE_2M | rights);
+}
+
+/* The directories are copied from good ones: that happens before each test and each row of many
+ * sweeps. */
 static void reset_page_tables(void)
 {
+	static uint64_t good_pd[ARRAY_SIZE(guest_pd)];
+	static uint32_t good_pd32[ARRAY_SIZE(guest_pd32)];
 	uint64_t rights = PTE_P | PTE_W | PTE_U, i;
 
+	if (good_pd[0] == 0)
+		fill_directories(good_pd, good_pd32);
+	memset(guest_pml4, 0, sizeof(guest_pml4));
+	memset(guest_pdpt, 0, sizeof(guest_pdpt));
 	guest_pml4[0] = vmx_address(guest_pdpt) | rights;
 	for (i = 0; i < 4; i++) {
 		guest_pdpt[i] = vmx_address(guest_pd + i * 512) | rights;
 		guest_pae_pdpt[i] = vmx_address(guest_pd + i * 512) | PTE_P;
 	}
-	for (i = 0; i < 4 * 512; i++)
-		guest_pd[i] = i * PAGE_SIZE_2M | rights | PTE_PS | PTE_A | PTE_D;
-	for (i = 0; i < 1024; i++)
-		guest_pd32[i] = (uint32_t)(i * 2 * PAGE_SIZE_2M | rights | PTE_PS | PTE_A | PTE_D);
+	memcpy(guest_pd, good_pd, sizeof(guest_pd));
+	memcpy(guest_pd32, good_pd32, sizeof(guest_pd32));
 }
 
 void guest_tables_reset(void)

@@ -134,7 +134,7 @@ uint64_t vmx_capability(uint32_t msr)
 		       */
 }
 
-uint64_t vmx_control_capability(enum vmx_control_word word)
+static uint64_t read_control_capability(enum vmx_control_word word)
 {
 	static const struct {
 		uint32_t plain, true_one;
@@ -151,17 +151,36 @@ uint64_t vmx_control_capability(enum vmx_control_word word)
 	};
 	bool has_true = rdmsr(MSR_IA32_VMX_BASIC) & VMX_BASIC_TRUE_CONTROLS;
 
-	if (word == CONTROL_WORD_PROC2 &&
-		!vmx_may_set(CONTROL_WORD_PROC, PROC_ACTIVATE_SECONDARY_CONTROLS))
-		return 0;
-	if (word == CONTROL_WORD_PROC3 &&
-		!vmx_may_set(CONTROL_WORD_PROC, PROC_ACTIVATE_TERTIARY_CONTROLS))
-		return 0;
-	if (word == CONTROL_WORD_VM_EXIT2 &&
-		!vmx_may_set(CONTROL_WORD_VM_EXIT, VM_EXIT_ACTIVATE_SECONDARY_CONTROLS))
-		return 0;
 	return vmx_capability(
 		has_true && msrs[word].true_one ? msrs[word].true_one : msrs[word].plain);
+}
+
+/* Does the primary control that makes the word count exist? */
+static bool has_control_word(enum vmx_control_word word)
+{
+	switch (word) {
+	case CONTROL_WORD_PROC2:
+		return vmx_may_set(CONTROL_WORD_PROC, PROC_ACTIVATE_SECONDARY_CONTROLS);
+	case CONTROL_WORD_PROC3:
+		return vmx_may_set(CONTROL_WORD_PROC, PROC_ACTIVATE_TERTIARY_CONTROLS);
+	case CONTROL_WORD_VM_EXIT2:
+		return vmx_may_set(CONTROL_WORD_VM_EXIT, VM_EXIT_ACTIVATE_SECONDARY_CONTROLS);
+	default:
+		return true;
+	}
+}
+
+/* Read once: the tests ask often, and an MSR that is not there costs a fault. */
+uint64_t vmx_control_capability(enum vmx_control_word word)
+{
+	static uint64_t capabilities[CONTROL_WORDS];
+	static bool known[CONTROL_WORDS];
+
+	if (!known[word]) {
+		capabilities[word] = has_control_word(word) ? read_control_capability(word) : 0;
+		known[word] = true;
+	}
+	return capabilities[word];
 }
 
 bool vmx_may_set(enum vmx_control_word word, uint64_t bit)

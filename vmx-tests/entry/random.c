@@ -105,6 +105,7 @@ static void write_mutation(void)
 struct judgement {
 	struct vmx_check_listener listener;
 	bool unknown, optional;
+	uint64_t groups; /* BIT(enum vmx_check_group): with a broken check */
 	bool broken[VMX_CHECKS];
 };
 
@@ -117,18 +118,15 @@ static void note(struct vmx_check_listener *listener, const struct vmx_check *ch
 		judgement->unknown = true;
 	else if (check->optional)
 		judgement->optional = true;
-	else
+	else {
 		judgement->broken[check - vmx_checks] = true;
+		judgement->groups |= BIT(vmx_check_group(check));
+	}
 }
 
 static bool breaks(const struct judgement *judgement, enum vmx_check_group group)
 {
-	unsigned int i;
-
-	for (i = 0; i < VMX_CHECKS; i++)
-		if (judgement->broken[i] && vmx_check_group(&vmx_checks[i]) == group)
-			return true;
-	return false;
+	return judgement->groups & BIT(group);
 }
 
 /* Controls and host state may be checked in any order ("Checks on VMX Controls and Host-State
@@ -216,8 +214,8 @@ static void restore_fields(void)
 	unsigned int i;
 
 	for (i = 0; i < VMCS_FIELDS; i++)
-		if (may_mutate(i) && field_read(vmcs_fields[i].encoding) != good.field[i])
-			field_write(vmcs_fields[i].encoding, good.field[i]);
+		if (may_mutate(i))
+			field_poke(vmcs_fields[i].encoding, good.field[i]);
 }
 
 static void restore_mutation(void)
@@ -262,11 +260,17 @@ static void leave_out_deviations(struct judgement *judgement, bool guest)
 {
 	unsigned int i;
 
-	for (i = 0; i < VMX_CHECKS; i++)
-		if (judgement->broken[i] &&
-			(vmx_check_group(&vmx_checks[i]) == VMX_CHECK_GUEST) == guest &&
-			check_deviates((enum vmx_check_index)i))
+	judgement->groups = 0;
+	for (i = 0; i < VMX_CHECKS; i++) {
+		enum vmx_check_group group = vmx_check_group(&vmx_checks[i]);
+
+		if (!judgement->broken[i])
+			continue;
+		if ((group == VMX_CHECK_GUEST) == guest && check_deviates((enum vmx_check_index)i))
 			judgement->broken[i] = false;
+		else
+			judgement->groups |= BIT(group);
+	}
 }
 
 /* Without them, first those that come first, do CPU and explainer agree? Or is a wrong refusal one

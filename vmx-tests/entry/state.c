@@ -88,7 +88,8 @@ void state_read_fields(struct vmx_state *state)
 	unsigned int i;
 
 	for (i = 0; i < VMCS_FIELDS; i++)
-		state->field[i] = state_has_field(i) ? field_read(vmcs_fields[i].encoding) : 0;
+		state->field[i] =
+			state_has_field(i) ? test_observe(field_peek(vmcs_fields[i].encoding)) : 0;
 }
 
 void state_read(struct vmx_state *state)

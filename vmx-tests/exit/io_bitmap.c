@@ -8,35 +8,40 @@
 #define PORTS   UINT32_C(0x10000)
 #define COVERS  "control:PROC_IO_BITMAPS field:IO_BITMAP_A field:IO_BITMAP_B exit:IO_INSTRUCTION"
 
-#define SWEEP_PORTS(name, access)                                                                  \
+/* An exit costs an emulator some 20 microseconds: one form of access visits each port, the others
+   every seventeenth, which still meets each second byte of the bitmaps and each place of a bit in a
+   byte. */
+#define STEP 17
+
+#define SWEEP_PORTS(name, step, access)                                                            \
 	static void name(void)                                                                     \
 	{                                                                                          \
 		uint32_t port;                                                                     \
                                                                                                    \
-		for (port = 0; port < PORTS; port++)                                               \
+		for (port = 0; port < PORTS; port += (step))                                       \
 			access;                                                                    \
 	}
-SWEEP_PORTS(read_bytes, in8((uint16_t)port))
-SWEEP_PORTS(read_words, in16((uint16_t)port))
-SWEEP_PORTS(read_longs, in32((uint16_t)port))
-SWEEP_PORTS(write_bytes, out8((uint16_t)port, 0))
-SWEEP_PORTS(write_words, out16((uint16_t)port, 0))
-SWEEP_PORTS(write_longs, out32((uint16_t)port, 0))
+SWEEP_PORTS(read_bytes, 1, in8((uint16_t)port))
+SWEEP_PORTS(read_words, STEP, in16((uint16_t)port))
+SWEEP_PORTS(read_longs, STEP, in32((uint16_t)port))
+SWEEP_PORTS(write_bytes, STEP, out8((uint16_t)port, 0))
+SWEEP_PORTS(write_words, STEP, out16((uint16_t)port, 0))
+SWEEP_PORTS(write_longs, STEP, out32((uint16_t)port, 0))
 
 struct sweep_row {
 	struct test_row row;
 	void (*code)(void);
-	uint32_t size;
+	uint32_t size, step;
 	uint64_t direction;
 };
 
 static const struct sweep_row accesses[] = {
-	{ { "in, 1 byte", OK }, read_bytes, 1, IO_ACCESS_IN },
-	{ { "in, 2 bytes", OK }, read_words, 2, IO_ACCESS_IN },
-	{ { "in, 4 bytes", OK }, read_longs, 4, IO_ACCESS_IN },
-	{ { "out, 1 byte", OK }, write_bytes, 1, 0 },
-	{ { "out, 2 bytes", OK }, write_words, 2, 0 },
-	{ { "out, 4 bytes", OK }, write_longs, 4, 0 },
+	{ { "in, 1 byte", OK }, read_bytes, 1, 1, IO_ACCESS_IN },
+	{ { "in, 2 bytes", OK }, read_words, 2, STEP, IO_ACCESS_IN },
+	{ { "in, 4 bytes", OK }, read_longs, 4, STEP, IO_ACCESS_IN },
+	{ { "out, 1 byte", OK }, write_bytes, 1, STEP, 0 },
+	{ { "out, 2 bytes", OK }, write_words, 2, STEP, 0 },
+	{ { "out, 4 bytes", OK }, write_longs, 4, STEP, 0 },
 };
 
 static uint64_t qualification_of(const struct sweep_row *row, uint32_t port)
@@ -53,7 +58,7 @@ static uint32_t count_exits(const struct sweep_row *row)
 	uint32_t port, bit, good = 0;
 	uint64_t rip;
 
-	for (port = 0; port < PORTS; port++) {
+	for (port = 0; port < PORTS; port += row->step) {
 		bit = (port + (port ^ port >> 2) % row->size) % PORTS;
 		io_flip(bit);
 		if (guest_enter_unobserved() != EXIT(EXIT_REASON_IO_INSTRUCTION))
@@ -76,7 +81,7 @@ SWEEP(io_bitmap, each_port, SECTION,
 	guest_reset();
 	io_use_bitmaps(0);
 	guest_set_code(row->code);
-	CHECK_EQUAL(test_observe(count_exits(row)), PORTS);
+	CHECK_EQUAL(test_observe(count_exits(row)), (PORTS + row->step - 1) / row->step);
 	return OK;
 }
 

@@ -48,23 +48,27 @@ TEST(encoding, all, "SDM Field Encoding in VMCS",
 				    found, lowest);
 }
 
-struct range_row {
-	struct test_row row;
-	uint64_t bit;
-};
+/* The encodings that are a field's but for one bit above 15: those to which a CPU that looks at
+   fewer bits answers. */
+static unsigned int count_beyond(uint64_t *lowest)
+{
+	unsigned int found = 0, i, bit;
 
-static const struct range_row ranges[] = {
-	{ { "bit 16", OK }, BIT(16) },
-	{ { "bit 31", OK }, BIT(31) },
-	{ { "bit 63", OK }, BIT(63) },
-};
+	for (i = 0; i < VMCS_FIELDS; i++)
+		for (bit = 16; bit < 64; bit++) {
+			uint64_t encoding = vmcs_fields[i].encoding | BIT(bit);
 
-SWEEP(encoding, beyond, "SDM VMREAD, VMWRITE, and Encodings of VMCS Fields",
-	"no encoding with a bit above 15 is a field: all 65536 below one of them", ranges,
+			if (probe(encoding) && found++ == 0)
+				*lowest = encoding;
+		}
+	return found;
+}
+
+TEST(encoding, beyond, "SDM VMREAD, VMWRITE, and Encodings of VMCS Fields",
+	"no encoding with a bit above 15 is a field: each bit, above each field's encoding", OK,
 	.covers = "field:*")
 {
-	uint64_t lowest = 0;
-	uint64_t found = test_observe(count_unknown(TEST_ROW(struct range_row)->bit, &lowest));
+	uint64_t lowest = 0, found = test_observe(count_beyond(&lowest));
 
 	return found == 0 ? OK
 			  : test_mismatch(__LINE__, "%lu fields, the first %#lx", found, lowest);
