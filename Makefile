@@ -78,7 +78,7 @@ $(BUILD)/obj/%.o: %.S
 export BUILD CC OBJCOPY
 SETUP_AND_BUILD = @tools/setup $(1) && $(MAKE) --no-print-directory --silent -j2 $(or $(2),all)
 
-.PHONY: run iso vmx-tests vmx-tests-selftest vmx-tests-iso matrix check probe goldberg bench lab doctor lint format check-fresh docs clean help
+.PHONY: run iso vmx-tests vmx-tests-selftest vmx-tests-iso matrix check probe goldberg bench lab grade grade-all gradescope hint progress doctor lint format check-fresh docs clean help
 run:
 	$(call SETUP_AND_BUILD,run)
 	@$(PYTHON) tools/run.py --cpu '$(CPU)' --on '$(ON)' --smp '$(SMP)' --guests '$(GUESTS)' \
@@ -130,6 +130,28 @@ bench:
 lab:
 	@tools/setup run
 	@$(PYTHON) tools/lab.py --lab '$(N)' --vendor '$(VENDOR)' --base '$(BASE)' --out '$(OUT)'
+
+# In a student's tree and in the finished one: what works of lab N. grade-all and gradescope: for a class.
+GRADE = @$(PYTHON) tools/grade.py --lab '$(N)' --vendor '$(VENDOR)' --seed '$(SEED)' --format '$(FORMAT)'
+grade:
+	$(call SETUP_AND_BUILD,grade)
+	$(GRADE) --tests '$(TESTS)' --out '$(OUT)'
+
+grade-all:
+	@tools/setup grade
+	$(GRADE) --submissions '$(SUBMISSIONS)' --jobs '$(JOBS)' --out '$(OUT)' $(if $(ISOLATED),--already-isolated)
+
+gradescope:
+	@tools/setup grade
+	$(GRADE) --gradescope
+
+hint:
+	@tools/setup run
+	$(GRADE) --hint '$(EXERCISE)'
+
+progress:
+	$(call SETUP_AND_BUILD,grade)
+	$(GRADE) --progress
 
 doctor:
 	@command -v $(PYTHON) >/dev/null || tools/setup run

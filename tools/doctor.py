@@ -6,7 +6,7 @@ import platform as python_platform
 import sys
 from pathlib import Path
 
-from trapeze import ROOT, HostError, host, nested
+from trapeze import ROOT, HostError, grade_sandbox, host, nested
 from trapeze.platforms import PLATFORMS, WITHOUT_KVM
 
 SUITES = {"vmx-tests": "intel", "svm-tests": "amd", "guests/probe": ""}
@@ -88,6 +88,7 @@ def main():
                            for cpu, on in WITHOUT_KVM.items()))
     for name, suite_vendor in SUITES.items():
         show("suite", f"{Path(name).name:<12} {suite_line(suite_vendor, ROOT / name, usable)}")
+    show("grade-all", grade_sandbox.problem() or "yes: bubblewrap confines the compiler")
     for name, where in lab_lines(usable) or [("(none)", "not in this tree yet")]:
         show("lab", f"{name:<12} {where}")
     return 0 if usable else 1

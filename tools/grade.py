@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from trapeze import ROOT, HostError, build_folder, grade_hint, grade_local, grade_progress, grade_report, \
-    grade_sandbox, grade_submission
+from trapeze import ROOT, HostError, build_folder, grade_hint, grade_local, grade_points, grade_progress, \
+    grade_report, grade_sandbox, grade_submission
 from trapeze.lab import VENDORS, load_labs
 
 
@@ -19,6 +19,7 @@ def parse_arguments():
     parser.add_argument("--lab", default="", help="the lab's number; default: the hand-out's")
     parser.add_argument("--vendor", default="", help="intel or amd; default: whatever is written")
     parser.add_argument("--seed", default="", help="of what the probe executes; default: random")
+    parser.add_argument("--tests", default="", help="only tests whose names match one of these globs")
     parser.add_argument("--format", default="", help=f"what is printed: {', '.join(grade_report.FORMATS)}")
     parser.add_argument("--out", default="", help="a folder for the reports in all formats")
     parser.add_argument("--submissions", default="", help="grade each submission in this folder")
@@ -82,6 +83,8 @@ class Command:
     def grade_own(self):
         """`make grade`: this tree."""
         task = grade_local.task_of(self.labs, self.lab, self.vendor, self.nonce())
+        if self.arguments.tests:
+            return self.run_tests(task)
         grades = grade_local.grade(task, display=self.arguments.format in ("", "text"))
         if grade_local.handout_of()[0] is not None:
             others = grade_local.changed_files(task)
@@ -89,6 +92,15 @@ class Command:
                 print("grade: not graded, because no exercise is in it: " + ", ".join(others[:8]))
         return self.show(grades, self.arguments.out or build_folder() / f"reports/grade-lab{task.lab.number}",
                          f"make grade N={task.lab.number} SEED={task.nonce}")
+
+    def run_tests(self, task):
+        """`make grade TESTS=...`: only some tests, and no points."""
+        results = [result for results in grade_local.run_some(task, self.arguments.tests) for result in results]
+        for result in results:
+            print(result.status + ": " + "\n  ".join(grade_report.test_lines(grade_points.detail_of(result))))
+        if not results:
+            raise HostError(f"TESTS={self.arguments.tests}: no test of lab {task.lab.number} matches")
+        return 0 if all(result.good for result in results) else 1
 
     def show(self, grades, folder, repeat):
         """Prints and writes the reports; the exit status is 0 whatever was earned."""

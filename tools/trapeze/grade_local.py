@@ -71,6 +71,14 @@ def grade(task, root=ROOT, display=True):
     return grades
 
 
+def run_some(task, patterns, root=ROOT):
+    """The results of the tests that match one of the globs, a list for each vendor."""
+    state = grade_run.state_of(task, own_submission(task, root))
+    globs = tuple(patterns.replace(",", " ").split())
+    return [grade_run.run_tests(task, build_folder(), root, vendor, patterns=globs)
+            for vendor in grade_run.vendors_of(task, state)]
+
+
 def run(task, root, vendor, state, display):
     """The results of the lab's tests, with a display of how it goes."""
     if not display:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as xml
 from .grade_points import EARNED, MISSING, NOT_REACHED, PARTLY, UNTESTED, WRONG, plain, tidy
 from .grade_submission import display
 from .host import TECHNOLOGY
+from .lab_result import PASSED
 
 MARKS = {EARNED: "+", PARTLY: "~", WRONG: "-", MISSING: "o", NOT_REACHED: ".", UNTESTED: "?"}
 DETAILS = 3  # tests of an exercise that are told in full
@@ -55,16 +56,22 @@ def more_lines(verdict):
     """What a student needs to know about the tests that are not passed."""
     lines = []
     for detail in verdict.details[:DETAILS]:
-        lines.append(f"      {detail['name']}: {detail['status']}"
-                     + (f" ({detail['note']})" if "note" in detail else ""))
-        for key, word in (("rule", "rule"), ("expected", "expected"), ("got", "came"),
-                          ("cause", "likely cause"), ("rerun", "rerun")):
-            if detail.get(key):
-                lines.append(f"        {word}: {detail[key]}")
+        name, *rest = test_lines(detail)
+        lines += [f"      {detail['status']}: {name}", *(f"        {line}" for line in rest)]
     more = len(verdict.details) - DETAILS
     if more > 0:
         lines.append(f"      and {plural(more, 'more test')} like it")
     return [*lines, f"      page {verdict.page} of the book; make hint EXERCISE={verdict.name}"]
+
+
+def test_lines(detail):
+    """One test: its name, and what there is to say, a line for each."""
+    lines = [detail["name"] + (f" ({detail['note']})" if "note" in detail else "")]
+    for key, word in (("rule", "rule"), ("expected", "expected"), ("got", "came"),
+                      ("cause", "likely cause"), ("rerun", "rerun")):
+        if detail.get(key) and (detail["status"] != PASSED or key == "rule"):
+            lines.append(f"{word}: {detail[key]}")
+    return lines
 
 
 def as_json(grades):

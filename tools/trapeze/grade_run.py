@@ -110,19 +110,22 @@ def finish(grades, task, submission, started):
 
 
 def run_vendor(task, base, tree, vendor, state, listener):
-    """The Grade for one vendor of a tree that is built."""
-    results = run_tests(task, base.build, tree, vendor, listener)
+    """The Grade for one vendor of a tree that is built. Where nothing is written nothing runs."""
+    written = [exercise for exercise in task.lab.of_vendor(vendor)
+               if exercise.key not in state.stubs and exercise.file not in state.broken]
+    results = run_tests(task, base.build, tree, vendor, listener) if written else []
     return grade_points.grade(task.lab, vendor, results, state, task.earlier(vendor))
 
 
-def run_tests(task, pristine, tree, vendor, listener=lambda result, vendor: None):
+def run_tests(task, pristine, tree, vendor, listener=lambda result, vendor: None, patterns=("*",)):
     """The results of the lab's tests. A run that hit a limit of time is made once more."""
     build = build_folder() if tree == ROOT else tree / "build"
     with build_folder_is(build):
         results = lab_run.run_lab(tree, build, task.lab, vendor, task.nonce, pristine,
-                                  lambda result: listener(result, vendor))
+                                  lambda result: listener(result, vendor), patterns)
         if grade_points.all_results_hung(results) and WITHOUT_KVM[vendor] not in DETERMINISTIC:
-            results = lab_run.run_lab(tree, build, task.lab, vendor, task.nonce, pristine)
+            results = lab_run.run_lab(tree, build, task.lab, vendor, task.nonce, pristine,
+                                      patterns=patterns)
     return results
 
 
