@@ -55,8 +55,11 @@ void stage2_destroy(struct stage2 *stage2)
 	stage2->root = NULL;
 }
 
-/* Replaces a leaf by a table of 512 smaller ones with the same translation and rights; an absent
-   entry by an empty table. */
+/* Puts a table where an entry of `level` (2 to 4) is a leaf or absent, so that parts of what it
+   covers can be mapped differently: a leaf becomes a table (new_table()) of 512 leaves of the level
+   below with the same translation and rights all together; an absent entry becomes an empty table.
+   Counts: leaves[], and for a leaf generation, for a translation that the CPU may have cached has
+   changed its shape. 0; or -ENOMEM, with the entry as it was. */
 static int split_entry(struct stage2 *stage2, uint64_t *entry, unsigned int level)
 {
 	const struct stage2_format *format = stage2->format;
@@ -77,7 +80,9 @@ static int split_entry(struct stage2 *stage2, uint64_t *entry, unsigned int leve
 	return 0;
 }
 
-/* The entry of `level` for gpa, with tables made on the way down. NULL without memory. */
+/* The entry of `level` (1 to 3) for gpa, walking down from the root, which is a table of level 4:
+   where there is no table on the way, or a leaf in its place, split_entry() makes one. NULL without
+   memory. */
 static uint64_t *find_entry(struct stage2 *stage2, uint64_t gpa, unsigned int level)
 {
 	const struct stage2_format *format = stage2->format;
@@ -168,6 +173,10 @@ int stage2_unmap(struct stage2 *stage2, uint64_t gpa, uint64_t size)
 	return 0;
 }
 
+/* The walk that the CPU does ("EPT Translation Mechanism", "Nested Table Walk"), by the format's
+   functions: from the root down until an entry is a leaf. hpa is the leaf's address plus what of
+   gpa lies below its size; rights and level are the leaf's. -EFAULT when an entry on the way is not
+   present or gpa has more than GPA_BITS bits. */
 int stage2_lookup(const struct stage2 *stage2, uint64_t gpa, struct stage2_mapping *mapping)
 {
 	const struct stage2_format *format = stage2->format;

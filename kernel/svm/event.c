@@ -7,9 +7,11 @@ _Static_assert((int)EVENT_NMI == (int)SVM_EVENT_NMI, "numbered as in the VMCB");
 _Static_assert((int)EVENT_EXCEPTION == (int)SVM_EVENT_EXCEPTION, "numbered as in the VMCB");
 _Static_assert((int)EVENT_SOFTWARE == (int)SVM_EVENT_SOFTWARE, "numbered as in the VMCB");
 
-/* "Event Injection". In real mode no exception has an error code. INT1, INT3 and INTO are
-   exceptions here; like INTn they push the address after the instruction, which must be RIP then.
- */
+/* Puts vcpu->inject, which is valid, into EVENTINJ, from which VMRUN delivers it ("Event
+   Injection"; EVENT_*), and makes it invalid: valid bit, vector, type; the error code where the
+   event has one, which in real mode (CR0.PE is 0) none has. INT1, INT3 and INTO are exceptions
+   here. An event with a length is an instruction's: it pushes the address behind the instruction,
+   which RIP and next-RIP must therefore be. */
 void svm_event_inject(struct vcpu *vcpu)
 {
 	struct svm_vmcb *vmcb = &vcpu->svm->vmcb;

@@ -88,7 +88,9 @@ static void decode_msr(
 	decode_instruction(vcpu, svm, exit, is_write ? &write : &read);
 }
 
-/* "I/O Intercept Information". EXITINFO2 is the next RIP on all CPUs. */
+/* Fills in exit->len and exit->io from exit->info, which is EXITINFO1 ("I/O Intercept Information";
+   the bits are IOIO_*): the port; 1, 2 or 4 bytes; IN or OUT; INS or OUTS; REP. EXITINFO2 is the
+   next RIP on all CPUs. */
 static void decode_io(
 	struct vcpu *vcpu, struct svm_vcpu *svm, struct exit *exit, const struct row *row)
 {
@@ -102,8 +104,11 @@ static void decode_io(
 	exit->io.rep = (info & IOIO_REP) != 0;
 }
 
-/* "Nested versus Guest Page Faults, Fault Ordering". A reserved bit in our own tables is our own
-   mistake. */
+/* A nested page fault in neutral words ("Nested versus Guest Page Faults, Fault Ordering"):
+   exit->stage2 from EXITINFO1, which is exit->info (NPF_*), and EXITINFO2, the guest-physical
+   address. A write or a fetch is none of the other two; what is neither is a read. present: the
+   address was mapped, but not with that right. A reserved bit in our own tables is our own mistake:
+   EXIT_OTHER. */
 static void decode_npf(
 	struct vcpu *vcpu, struct svm_vcpu *svm, struct exit *exit, const struct row *row)
 {
@@ -211,6 +216,10 @@ static inline const struct row *find_row(uint32_t code)
 	return code == (uint32_t)VMEXIT_INVALID ? &row_invalid : &row_other;
 }
 
+/* Where svm_run ends: what the VMCB says of the exit, put into *exit. raw is EXITCODE, info
+   EXITINFO1, rip the guest's, len 0; kind is that of find_row(), whose decode() completes the rest.
+   Before that the event whose delivery the exit cut short, if EXITINTINFO is valid, goes back by
+   svm_event_put_back() ("Intercepts During IDT Interrupt Delivery"). */
 void svm_decode(struct vcpu *vcpu, struct svm_vcpu *svm, struct exit *exit)
 {
 	const struct row *row;
@@ -226,7 +235,8 @@ void svm_decode(struct vcpu *vcpu, struct svm_vcpu *svm, struct exit *exit)
 	row->decode(vcpu, svm, exit, row);
 }
 
-/* Arms the APIC's timer to end the run at vcpu->deadline. False when that has passed. */
+/* Arms the APIC's timer, in TSC ticks from now, to end the run at vcpu->deadline, a TSC value, and
+   notes that deadline in svm->armed. False, and nothing done, when it has passed. */
 static bool arm_timer(struct vcpu *vcpu)
 {
 	uint64_t now = rdtsc();
@@ -257,8 +267,13 @@ static void keep_entered(struct svm_vcpu *svm)
 		sizeof(entered->registers));
 }
 
-/* An entry before which something is to be done. The orders of this VMRUN are taken back after it.
- */
+/* An entry before which something is to be done: the timer, where it is not armed for
+   vcpu->deadline; the event in vcpu->inject, if valid (svm_event_inject()); a flush that is due
+   (svm_asid_must_flush(), svm_asid_order_flush()). keep_entered() keeps what svm_explain() would
+   ask for. After svm_run() the orders of this VMRUN are taken back, for the next must not have them
+   again: EVENTINJ and TLB_CONTROL ("Event Injection", "TLB Control"); and entered.known stays true
+   only if the CPU refused the state. A deadline that has passed makes no entry at all: *exit is an
+   EXIT_TICK, raw VMEXIT_INTR, at the guest's RIP. */
 static __attribute__((noinline)) void prepare_and_run(struct vcpu *vcpu, struct exit *exit)
 {
 	struct svm_vcpu *svm = vcpu->svm;

@@ -9,6 +9,9 @@
 #define RIGHTS_UNUSABLE  BIT(16)
 #define RIGHTS_DPL_SHIFT 5
 
+/* The neutral form (PART_ACCESS in backend.h) of the attributes that the VMCB has: its low 8 bits
+   are the same, the next 4 (SVM_SEGMENT_HIGH) belong at 15:12, and RIGHTS_UNUSABLE is set where
+   SVM_SEGMENT_P is not. */
 static uint64_t rights_of(uint16_t attributes)
 {
 	uint64_t rights = (attributes & SVM_SEGMENT_LOW) | (attributes & SVM_SEGMENT_HIGH)
@@ -17,6 +20,7 @@ static uint64_t rights_of(uint16_t attributes)
 	return attributes & SVM_SEGMENT_P ? rights : rights | RIGHTS_UNUSABLE;
 }
 
+/* The other way: a segment that cannot be used has no attributes at all. */
 static uint16_t attributes_of(uint64_t rights)
 {
 	if (rights & RIGHTS_UNUSABLE)
@@ -187,7 +191,10 @@ static void end_traced_instruction(struct vcpu *vcpu)
 	}
 }
 
-/* Beyond RIP: what the CPU does at the end of each instruction. */
+/* Steps over the instruction that exited, of exit->len bytes at the VMCB's RIP, as the CPU does at
+   an instruction's end: RIP is the next one's, 32 bits wide unless the guest runs 64-bit code
+   (svm_is_64bit()); the interrupt shadow is over ("Interrupt Shadows"); with RFLAGS.RF or TF set
+   end_traced_instruction() does the rest. */
 void svm_advance(struct vcpu *vcpu, const struct exit *exit)
 {
 	struct svm_vmcb *vmcb = &vcpu->svm->vmcb;

@@ -27,8 +27,10 @@ static const uint32_t passed_msrs[] = {
 	MSR_IA32_TSC_AUX,
 };
 
-/* Clears `rights` (MSRPM_READ, MSRPM_WRITE) of an MSR in the map: such accesses then pass. The MSR
-   is in one of the ranges that the map covers ("MSR Permissions Map"). */
+/* Clears `rights` (MSRPM_READ, MSRPM_WRITE) of an MSR in the map: such accesses then pass ("MSR
+   Intercepts"). The map has 2 bits for each MSR, four MSRs to a byte from the low bits up:
+   MSRPM_RANGES ranges of MSRPM_RANGE_MSRS MSRs, which begin at the MSRs of MSRPM_RANGE_FIRST and in
+   the map MSRPM_RANGE_BYTES apart. An MSR in no range is not in the map; nothing is done. */
 static void pass_msr(uint8_t *map, uint32_t msr, uint64_t rights)
 {
 	static const uint32_t first[MSRPM_RANGES] = MSRPM_RANGE_FIRST;
@@ -42,7 +44,8 @@ static void pass_msr(uint8_t *map, uint32_t msr, uint64_t rights)
 	}
 }
 
-/* Lets accesses to one port pass. */
+/* Lets accesses to one port pass: clears its bit in the map, which has one for each port, eight to
+   a byte from the low bits up ("I/O Permissions Map"). */
 static void pass_port(uint8_t *map, uint16_t port)
 {
 	map[port / 8] &= (uint8_t)~BIT(port % 8);

@@ -14,9 +14,17 @@
 #define GPR_RDI (7 * 8)
 #define GPR_R(n) ((n) * 8)
 
-/* void svm_run(struct vcpu *vcpu, struct svm_vcpu *svm, struct exit *exit). The VMCB is the first
-   page of svm. */
 	.text
+/* void svm_run(struct vcpu *vcpu, struct svm_vcpu *svm, struct exit *exit): there and back ("VMRUN
+   Instruction", "#VMEXIT"). Interrupts are off before and after. The VMCB is the first page of svm;
+   its RAX and RSP are the guest's, VMRUN and #VMEXIT exchange them with ours. Loads the 14 other
+   general-purpose registers from vcpu->gpr, and RAX through the VMCB; what of the segments and
+   system-call MSRs VMRUN leaves alone goes by VMLOAD and VMSAVE ("VMSAVE and VMLOAD Instructions"),
+   on the way back from the VMCB that SVM_VCPU_HOST points at. GIF is 0 from before VMLOAD until
+   after the second VMLOAD ("Global Interrupt Flag, STGI and CLGI Instructions"), and IF is 1 at
+   VMRUN, since with V_INTR_MASKING it decides whether a physical interrupt ends the run. Stores the
+   15 registers in vcpu->gpr; and ends in svm_decode(vcpu, svm, exit), as if the caller had called
+   it, with what a C function must preserve preserved. */
 	.globl svm_run
 svm_run:
 	pushq %rbp			/* what a C function must preserve */

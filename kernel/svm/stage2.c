@@ -10,6 +10,11 @@
    dirty are set beforehand, so that the CPU need not write them. */
 #define ENTRY_ALL (PTE_P | PTE_U | PTE_A)
 
+/* The entry that maps a page of `level` (1: 4 KiB, 2: 2 MiB, 3: 1 GiB) to hpa with `rights`
+   (STAGE2_*), as long-mode page tables have it ("Nested Paging", "Page-Translation-Table Entry
+   Fields"): ENTRY_ALL and dirty always; writable; no-execute where it is not STAGE2_EXECUTE; PCD
+   and PWT, strong uncacheable in the host's PAT, with STAGE2_DEVICE; and above level 1 the bit that
+   tells a page from a table. There is no entry that cannot be read. */
 static uint64_t write_leaf(uint64_t hpa, uint64_t rights, unsigned int level)
 {
 	uint64_t entry = hpa | ENTRY_ALL | PTE_D;
@@ -61,7 +66,9 @@ const struct stage2_format svm_stage2_format = {
 	.max_level = max_level,
 };
 
-/* The vCPUs that use the map see that the count is not the one they flushed at: svm_enter(). */
+/* Orders a flush: the vCPUs that use the map see that stage2->flush, a count, is not the one they
+   flushed at (svm_asid_must_flush(), before each entry). They may be on other CPUs: what was
+   written to the tables before must be seen by whoever sees the new count. */
 void svm_stage2_flush(struct stage2 *stage2)
 {
 	__atomic_fetch_add(&stage2->flush, 1, __ATOMIC_RELEASE);

@@ -1,7 +1,8 @@
-/* Creating a vCPU: its VMCB with the guest state of a CPU after reset, and the controls. What
-   changes while it runs is left to guest.c and event.c. */
+/* Creating a vCPU: its VMCB, filled by control.c and state.c. What changes while it runs is left to
+   guest.c and event.c. */
 #include "kernel/svm/control.h"
 #include "kernel/svm/explain.h"
+#include "kernel/svm/state.h"
 #include "kernel/svm/svm.h"
 #include "kernel/vm.h"
 #include "runtime/errno.h"
@@ -28,57 +29,6 @@ const struct backend svm_backend = {
 	.explain_test = svm_explain_test,
 };
 
-/* Segment attributes after reset ("Processor Initialization State"): present, accessed. */
-#define ATTRIBUTES_CODE (SVM_SEGMENT_P | SVM_SEGMENT_S | 11) /* execute, read, accessed */
-#define ATTRIBUTES_DATA (SVM_SEGMENT_P | SVM_SEGMENT_S | 3)  /* read, write, accessed */
-#define ATTRIBUTES_LDT  (SVM_SEGMENT_P | 2)
-#define ATTRIBUTES_TSS  (SVM_SEGMENT_P | 11) /* 32-bit or 64-bit TSS, busy */
-#define LIMIT_64K       0xffff
-
-struct vmcb_value {
-	enum svm_vmcb_index field;
-	uint64_t value;
-};
-
-/* A guest starts as a CPU does after reset; what is not in the table is 0. */
-static const struct vmcb_value reset_state[] = {
-	{ VMCB_RIP, 0xfff0 },
-	{ VMCB_RFLAGS, RFLAGS_FIXED },
-	{ VMCB_DR6, DR6_RESET },
-	{ VMCB_DR7, DR7_RESET },
-	{ VMCB_G_PAT, PAT_RESET },
-	{ VMCB_CS_SELECTOR, 0xf000 },
-	{ VMCB_CS_BASE, 0xffff0000 },
-	{ VMCB_CS_LIMIT, LIMIT_64K },
-	{ VMCB_CS_ATTRIBUTES, ATTRIBUTES_CODE },
-	{ VMCB_SS_LIMIT, LIMIT_64K },
-	{ VMCB_SS_ATTRIBUTES, ATTRIBUTES_DATA },
-	{ VMCB_DS_LIMIT, LIMIT_64K },
-	{ VMCB_DS_ATTRIBUTES, ATTRIBUTES_DATA },
-	{ VMCB_ES_LIMIT, LIMIT_64K },
-	{ VMCB_ES_ATTRIBUTES, ATTRIBUTES_DATA },
-	{ VMCB_FS_LIMIT, LIMIT_64K },
-	{ VMCB_FS_ATTRIBUTES, ATTRIBUTES_DATA },
-	{ VMCB_GS_LIMIT, LIMIT_64K },
-	{ VMCB_GS_ATTRIBUTES, ATTRIBUTES_DATA },
-	{ VMCB_LDTR_LIMIT, LIMIT_64K },
-	{ VMCB_LDTR_ATTRIBUTES, ATTRIBUTES_LDT },
-	{ VMCB_TR_LIMIT, LIMIT_64K },
-	{ VMCB_TR_ATTRIBUTES, ATTRIBUTES_TSS },
-	{ VMCB_GDTR_LIMIT, LIMIT_64K },
-	{ VMCB_IDTR_LIMIT, LIMIT_64K },
-};
-
-/* Guest state, with the control registers through the filter that set() is. */
-static void write_guest_state(struct vcpu *vcpu)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(reset_state); i++)
-		svm_vmcb_write(&vcpu->svm->vmcb, reset_state[i].field, reset_state[i].value);
-	svm_set(vcpu, REG_EFER, 0);
-	svm_set(vcpu, REG_CR0, CR0_CD | CR0_NW | CR0_ET);
-	svm_set(vcpu, REG_CR4, 0);
-}
-
 int svm_vcpu_create(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = page_alloc_zeroed(SVM_VCPU_ORDER);
@@ -92,7 +42,7 @@ int svm_vcpu_create(struct vcpu *vcpu)
 	svm->flush = stage2 ? &vcpu->vm->stage2.flush : &svm->no_stage2_flush;
 	vcpu->svm = svm;
 	svm_control_write(&svm->vmcb, stage2, (uint64_t)vcpu->vm->stage2.root);
-	write_guest_state(vcpu);
+	svm_state_write_guest(vcpu);
 	return 0;
 }
 

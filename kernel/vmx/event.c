@@ -13,7 +13,11 @@ _Static_assert(
 	(int)EVENT_EXCEPTION == (int)INTERRUPTION_HARDWARE_EXCEPTION, "numbered as in the VMCS");
 _Static_assert((int)EVENT_SOFTWARE == (int)INTERRUPTION_SOFTWARE, "numbered as in the VMCS");
 
-/* "VM-Entry Controls for Event Injection". In real mode no exception has an error code. */
+/* Puts vcpu->inject, which is valid, into the fields from which VM entry delivers it ("VM-Entry
+   Controls for Event Injection"; INTERRUPTION_*), and makes it invalid: information word with valid
+   bit, type and vector; the error code where the event has one, which in real mode (GUEST_CR0 has
+   PE 0) none has; the instruction's length for the types that push the address behind it
+   (TYPES_WITH_LENGTH). */
 void vmx_event_inject(struct vcpu *vcpu)
 {
 	const struct event *event = &vcpu->inject;

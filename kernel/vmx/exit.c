@@ -6,8 +6,10 @@
 /* Lets the host's own handler of `vector` run, for an event that came while a guest ran. */
 #define CALL_HOST_HANDLER(vector) __asm__ volatile("int %0" : : "i"(vector) : "memory")
 
-/* Sets the preemption timer to end the run at vcpu->deadline ("VMX-Preemption Timer"): it counts
-   down once in 2^timer_shift TSC ticks. 0 makes the guest exit before its first instruction. */
+/* Sets the preemption timer to end the run at vcpu->deadline, a TSC value ("VMX-Preemption Timer"):
+   it counts down once in 2^timer_shift TSC ticks, and vcpu->entered is what the TSC is now. Not
+   before the deadline; at once when that has passed: 0 makes the guest exit before its first
+   instruction. The field has 32 bits: a deadline beyond them ends the run early, no harm. */
 static inline void arm_timer(const struct vcpu *vcpu, const struct vmx_vcpu *vmx)
 {
 	uint64_t left = vcpu->deadline - vcpu->entered, count = 0;
@@ -60,7 +62,8 @@ static void decode_exception(struct vcpu *vcpu, struct exit *exit)
 	}
 }
 
-/* "Exit Qualification for I/O Instructions" */
+/* Fills in exit->info and exit->io for an I/O instruction ("Exit Qualification for I/O
+   Instructions"; the bits are IO_ACCESS_*): the port; 1, 2 or 4 bytes; IN or OUT; INS, OUTS; REP. */
 static inline void decode_io(struct exit *exit)
 {
 	uint64_t access = vmread(VMCS_EXIT_QUALIFICATION);
@@ -88,7 +91,11 @@ static void decode_cr(struct exit *exit)
 	exit->cr.lmsw_src = FIELD_GET(access, CR_ACCESS_LMSW_SOURCE);
 }
 
-/* "Exit Qualification for EPT Violations" */
+/* An EPT violation in neutral words ("Exit Qualification for EPT Violations"; the bits are
+   EPT_VIOLATION_*): kind EXIT_STAGE2, info, and exit->stage2: where, which access, and whether the
+   address was mapped with any right at all. An IRET that faulted so had unblocked NMIs already:
+   vmx_event_block_nmi(), unless an event is waiting in vcpu->inject, for which that bit means
+   nothing. */
 static void decode_ept_violation(struct vcpu *vcpu, struct exit *exit)
 {
 	uint64_t access = vmread(VMCS_EXIT_QUALIFICATION);
@@ -197,6 +204,12 @@ static void decode(struct vcpu *vcpu, struct exit *exit)
 	}
 }
 
+/* struct backend's enter(): gives vcpu->inject, if valid, to vmx_event_inject(); arms the timer;
+   vmx_run(). Then *exit: rip is the guest's; raw the exit reason, which decode() puts into
+   neutral words, with info and len 0 before; or, where nothing ran because VMLAUNCH or VMRESUME
+   failed, kind EXIT_REFUSED with the VM-instruction error as raw. From the first entry on that got
+   past its checks the VMCS is launched ("VMCS States"; EXIT_REASON_ENTRY_FAILURE tells):
+   vmx->launched. Every VMREAD between two entries costs: read only what is asked for. */
 void vmx_enter(struct vcpu *vcpu, struct exit *exit)
 {
 	struct vmx_vcpu *vmx = vcpu->vmx;

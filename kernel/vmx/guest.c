@@ -94,6 +94,12 @@ static void update_paging_mode(struct vcpu *vcpu)
 	vmwrite(VMCS_VM_ENTRY_CONTROLS, entry);
 }
 
+/* Makes CR0 `value` as the guest sees it, which is not what the hardware runs with ("Guest/Host
+   Masks and Read Shadows for CR0 and CR4"). The guest reads the shadow where the mask has 1, and
+   exits when it changes such a bit. GUEST_CR0 has the bits that VMX operation fixes: those of
+   cr0_fixed0() are 1, those that IA32_VMX_CR0_FIXED1 has not are 0 ("VMX-Fixed Bits in CR0"); and
+   CR0_SHADOW_ONLY 0 always. The mask has 1 for exactly these bits: all others are the guest's own.
+   Ends with update_paging_mode(). */
 static void set_cr0(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t fixed0 = cr0_fixed0(vcpu), fixed1 = rdmsr(MSR_IA32_VMX_CR0_FIXED1);
@@ -169,8 +175,11 @@ void vmx_set(struct vcpu *vcpu, enum reg reg, uint64_t value)
 	}
 }
 
-/* "Advancing" over an instruction does what the CPU does at its end: the next RIP, 32 bits wide
-   outside 64-bit mode; blocking by STI and MOV SS is over; single-stepping traps. */
+/* Steps over the instruction that exited, of exit->len bytes at exit->rip, as the CPU does at an
+   instruction's end: RIP is the next one's, 32 bits wide unless the code segment is a 64-bit one;
+   blocking by STI and MOV SS is over (set_interrupt_shadow(), "Guest Non-Register State"); and with
+   RFLAGS.TF set a single-step trap is pending: DEBUG_EXCEPTION_BS in PENDING_DEBUG_EXCEPTIONS,
+   other bits kept. */
 void vmx_advance(struct vcpu *vcpu, const struct exit *exit)
 {
 	uint64_t rip = exit->rip + exit->len;

@@ -18,8 +18,14 @@
 #define GPR_RDI (7 * 8)
 #define GPR_R(n) ((n) * 8)
 
-/* int vmx_run(struct vcpu *vcpu, struct vmx_vcpu *vmx) */
 	.text
+/* int vmx_run(struct vcpu *vcpu, struct vmx_vcpu *vmx): the way in ("VM Entries",
+   "VMLAUNCH/VMRESUME"). Pushes what vmx_run_end pops: RBP, RBX, R12 to R15, and vcpu. Lets HOST_RSP
+   be RSP as it then is: VM exit goes on at vmx_exit with it; vmx->host_rsp remembers what the field
+   holds. Loads the guest's 15 general-purpose registers from vcpu->gpr, for VM entry leaves them to
+   software ("Loading Guest State"), and enters: VMLAUNCH while vmx->launched is 0, else VMRESUME.
+   Only where that instruction fails, the next one is executed: then on to vmx_run_end with 1 in
+   EAX. */
 	.globl vmx_run
 vmx_run:
 	pushq %rbp			/* what a C function must preserve */
@@ -61,12 +67,13 @@ vmx_run:
 2:	vmlaunch
 
 	/* Only a VMLAUNCH or VMRESUME that failed goes on here. */
-3:	addq $8, %rsp			/* drop vcpu */
-	movl $1, %eax
-	jmp 4f
+3:	movl $1, %eax
+	jmp vmx_run_end
 
-	/* HOST_RIP: the guest has exited. RSP points at the vcpu we pushed; all other general-purpose
-	   registers are still the guest's. */
+/* HOST_RIP: where the CPU goes on when the guest has exited ("VM Exits"). RSP is what HOST_RSP says
+   and points at the vcpu that vmx_run pushed; all other general-purpose registers are still the
+   guest's. Stores those 15 in vcpu->gpr, and goes on to vmx_run_end, right below, with 0 in EAX and
+   RSP as it came. */
 	.globl vmx_exit
 vmx_exit:
 	pushq %rdi
@@ -86,10 +93,14 @@ vmx_exit:
 	movq %r14, GPR_R(14)(%rdi)
 	movq %r15, GPR_R(15)(%rdi)
 	popq GPR_RDI(%rdi)		/* the guest's RDI, pushed first of all */
-	addq $8, %rsp			/* drop vcpu */
 	xorl %eax, %eax
 
-4:	popq %r15
+/* Both ways back to the caller of vmx_run: EAX is its result, RSP points at the vcpu that was pushed
+   last. */
+	.globl vmx_run_end
+vmx_run_end:
+	addq $8, %rsp
+	popq %r15
 	popq %r14
 	popq %r13
 	popq %r12

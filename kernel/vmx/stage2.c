@@ -15,6 +15,11 @@ _Static_assert(
 	STAGE2_READ == EPT_READ && STAGE2_WRITE == EPT_WRITE && STAGE2_EXECUTE == EPT_EXECUTE,
 	"rights are EPT's bits");
 
+/* The entry that maps a page of `level` (1: 4 KiB, 2: 2 MiB, 3: 1 GiB) to hpa with `rights`
+   (STAGE2_*), as "Format of an EPT Page-Table Entry that Maps a 4-KByte Page" and its kin have it:
+   the rights' bits are EPT's own; memory type write-back, or uncacheable with STAGE2_DEVICE; above
+   level 1 the bit that tells a page from a table (EPT_PAGE). No other bit is set: a reserved one is
+   an EPT misconfiguration. */
 static uint64_t make_leaf(uint64_t hpa, uint64_t rights, unsigned int level)
 {
 	uint64_t type = rights & STAGE2_DEVICE ? MEMORY_TYPE_UC : MEMORY_TYPE_WB;
@@ -73,6 +78,10 @@ uint64_t vmx_eptp(const struct stage2 *stage2)
 	       FIELD_PUT(write_back ? MEMORY_TYPE_WB : MEMORY_TYPE_UC, EPTP_MEMORY_TYPE);
 }
 
+/* Makes the calling CPU forget what it has cached from the tables of stage2 ("INVEPT"; "Operations
+   that Invalidate Cached Mappings"): by the single-context type, which names the EPTP in a
+   descriptor, or by the all-context type where the CPU has not that (VMX_EPT_VPID_CAP_*). A failure
+   would be our own mistake: assert(). */
 void vmx_stage2_flush(struct stage2 *stage2)
 {
 	bool single = rdmsr(MSR_IA32_VMX_EPT_VPID_CAP) & VMX_EPT_VPID_CAP_INVEPT_SINGLE;

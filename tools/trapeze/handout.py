@@ -67,6 +67,8 @@ def blank_c(text, file, blanked, known):
             orphans = find_orphans(source, item, kept - alive, removed)
             text = text[:item.body[0]] + stub_body(source, item, by_name[item.name], orphans) + \
                 text[item.body[1]:]
+    if any("vm_die(" in exercise.failure for exercise in blanked):
+        text = add_include(text, "kernel/vm.h")
     return add_include(text)
 
 
@@ -164,16 +166,19 @@ def cut(text, start, end):
     return text[:start] + text[end:]
 
 
-def add_include(text):
-    """With the stubs' header among the others, in its place by the alphabet."""
-    line = f'#include "{INCLUDE}"\n'
+def add_include(text, include=INCLUDE):
+    """With a header among those of its folder, in its place by the alphabet."""
+    line, folder = f'#include "{include}"\n', include.partition("/")[0] + "/"
     if line in text:
         return text
     found = list(re.finditer(r'^#include "([^"]+)"\n', text, re.MULTILINE))
-    for match in found:
-        if match[1].startswith("runtime/") and match[1] > INCLUDE:
-            return text[:match.start()] + line + text[match.start():]
-    place = found[-1].end() if found else text.index("*/") + 3
+    later = [match for match in found[1:] if match[1].startswith(folder) and match[1] > include
+             and match[1].count("/") >= include.count("/")]
+    before = [match for match in found if match[1].startswith(folder)] or found
+    if later:
+        place = later[0].start()
+    else:
+        place = before[-1].end() if before else text.index("*/") + 3
     return text[:place] + line + text[place:]
 
 

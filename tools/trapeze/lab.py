@@ -11,7 +11,8 @@
     vendor = "intel"                 # or "amd", as the file's folder says; absent: both run it
     points = 2
     needs = ["unlock_vmxon"]         # exercises that must work before this one's tests can be reached: of this or
-                                     # an earlier lab, of the same vendor or of both
+                                     # an earlier lab, of the same vendor or of both; those that only one vendor
+                                     # has count for that one: of_vendor() leaves the others out
     tests = ["lab1/vmxon/*"]         # globs over names of test results, each worth an equal share of the
                                      # points; a share is earned when the glob matches at least one result and
                                      # all that it matches are "passed"
@@ -28,7 +29,7 @@ an exercise is unique among those of its vendor and of both; Exercise.key, "inte
 is, `lab = 3` and `vendor = "intel"` (or ""), and there are the labs up to that one."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -82,10 +83,11 @@ class Lab:
     reading: tuple
     exercises: tuple
     folder: Path
+    by_vendor: dict = field(default_factory=dict, compare=False, repr=False)
 
     def of_vendor(self, vendor):
         """The exercises of a vendor, those of both among them, in the file's order; all for ""."""
-        return tuple(exercise for exercise in self.exercises if exercise.serves(vendor))
+        return self.by_vendor.get(vendor, self.exercises)
 
     def points(self, vendor):
         """What a vendor's exercises are worth together."""
@@ -109,8 +111,7 @@ def load_labs(root=ROOT):
     for one, other in zip(labs, labs[1:]):
         if one.number == other.number:
             raise HostError(f"{one.folder.name} and {other.folder.name} are both lab {one.number}")
-    check_needs(labs)
-    return labs
+    return resolve_needs(labs)
 
 
 def find_lab(number, root=ROOT):
@@ -204,18 +205,27 @@ def check_source(table, name, root):
         raise HostError(f"{name}: keep: {table['file']} has no static {kept[0]}")
 
 
-def check_needs(labs):
-    """Names are unique for a vendor, and each need is an exercise that comes before."""
+def resolve_needs(labs):
+    """The labs with the exercises of each vendor: names are unique there, and each need comes before."""
+    names = {exercise.name for lab in labs for exercise in lab.exercises}
     for vendor in VENDORS:
+        mine = {exercise.name for lab in labs for exercise in lab.exercises if exercise.serves(vendor)}
         known = set()
-        for exercise in all_exercises(labs, vendor):
-            if exercise.name in known:
-                raise HostError(f"lab {exercise.lab}: two exercises of {vendor} are called {exercise.name}")
-            for need in exercise.needs:
-                if need not in known:
-                    raise HostError(f"lab {exercise.lab}: exercise {exercise.name} needs {need}, which is no "
-                                    f"exercise of {vendor} before it")
-            known.add(exercise.name)
+        for lab in labs:
+            found = []
+            for exercise in lab.exercises:
+                if not exercise.serves(vendor):
+                    continue
+                if exercise.name in known:
+                    raise HostError(f"lab {lab.number}: two exercises of {vendor} are called {exercise.name}")
+                for need in exercise.needs:
+                    if need not in known and (need in mine or need not in names or exercise.vendor):
+                        raise HostError(f"lab {lab.number}: exercise {exercise.name} needs {need}, which is no "
+                                        f"exercise of {vendor} before it")
+                known.add(exercise.name)
+                found.append(replace(exercise, needs=tuple(need for need in exercise.needs if need in known)))
+            lab.by_vendor[vendor] = tuple(found)
+    return labs
 
 
 def needs_of(exercise, labs, vendor):
