@@ -131,6 +131,12 @@ def test_explained_by_the_platform():
     assert "RF" in found[0].explained
 
 
+def test_modes_that_the_cpu_does_not_have():
+    found = probe_compare.compare("bochs-intel", parse(NATIVE), parse(""), ("64/3", "real"))
+    assert [(one.mode, one.explained == probe_compare.UNAVAILABLE) for one in found] == [
+        ("64/0", False), ("64/3", True)]
+
+
 def test_programs():
     other = parse(NATIVE.replace("22222222", "deadbeef"))
     assert probe_compare.different_programs(parse(NATIVE), other) == [1]

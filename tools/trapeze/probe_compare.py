@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 RESUME_FLAG = 1 << 16
 GPRS = set("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split())
+UNAVAILABLE = "not available on this CPU: without unrestricted guests a guest cannot leave paging"
 SELECTORS = {"cs", "ss", "ds", "es", "fs", "gs"}
 
 
@@ -187,12 +188,22 @@ def compare_records(platform, form, native, guest):
                       what, f"{section}; a monitor must leave it as it is (equivalence)", cause, explained)
 
 
-def compare(platform, native, guest):
-    """All Differences between two logs of the instruction table. Of the records that the guest did not
-    give, only the first: it was the end of the guest."""
+def not_available(form, record):
+    """The Difference of a mode that no guest can be in on this CPU."""
+    return Difference(record.form, record.mode, record.line, "", "the record",
+                      f"section {form.section!r} of the manual", "", UNAVAILABLE)
+
+
+def compare(platform, native, guest, unavailable=()):
+    """All Differences between two logs of the instruction table; unavailable: patterns of modes that no
+    guest can be in. Of the records that the guest did not give, only the first: it was the end of the
+    guest."""
     keys = [*native.records, *(key for key in guest.records if key not in native.records)]
     found, ended = [], False
     for key in keys:
+        if any(fnmatchcase(key[1], pattern) for pattern in unavailable):
+            found.append(not_available(native.forms[key[0]], native.records[key]))
+            continue
         missing = key not in guest.records
         difference = compare_records(platform, native.forms.get(key[0]), native.records.get(key),
                                      guest.records.get(key))
