@@ -8,6 +8,7 @@ import pytest
 from trapeze import ROOT, HostError, book, book_links, book_outputs
 from trapeze.book_outputs import Block
 from trapeze.errata import Erratum
+from trapeze.lab import VENDORS, load_labs
 from trapeze.matrix import Row
 from trapeze.records import Record
 
@@ -93,3 +94,16 @@ def test_blocks_of_a_page(tmp_path):
 def test_blocks_against_output(lines, vary, missing):
     block = Block("f:1", "f", "make", "", vary, lines)
     assert book_outputs.missing_line(block, "a 1\nb\nc\nd\n") == missing
+
+
+def test_lab_pages_say_what_the_labs_hold():
+    labs = load_labs(ROOT)
+    for lab in labs:
+        text = (lab.folder / "README.md").read_text(encoding="utf-8")
+        missing = [exercise.name for exercise in lab.exercises
+                   if f"{exercise.name} {{#{exercise.page}}}" not in text]
+        assert not missing, f"{lab.folder.name}/README.md has no heading with name and anchor of {missing}"
+        assert f"**Estimate**: {lab.hours} hours" in text
+        for vendor in VENDORS:
+            points = sum(exercise.points for exercise in lab.exercises if exercise.vendor in ("", vendor))
+            assert f"{points} points" in text, f"{lab.folder.name}/README.md: {vendor} has {points} points"
