@@ -4,6 +4,7 @@
 
 #include "kernel/backend.h"
 #include "kernel/svm/permission.h"
+#include "kernel/vm.h"
 #include "kernel/vmx/bitmap.h"
 #include "runtime/errno.h"
 #include "runtime/image.h"
@@ -11,6 +12,7 @@
 #include "runtime/power.h"
 #include "runtime/print.h"
 #include "runtime/smp.h"
+#include "runtime/string.h"
 #include "runtime/trap.h"
 #include "runtime/x86.h"
 #include "spec/cpuid.h"
@@ -170,6 +172,50 @@ bool lab_in_vmx_operation(void)
 	uint64_t pointer;
 
 	return trap_catch(store_pointer, &pointer, NULL) == TRAP_NONE;
+}
+
+struct vmcs_region *lab_region(void)
+{
+	struct vmcs_region *region = lab_page();
+
+	region->revision = rdmsr(MSR_IA32_VMX_BASIC) & VMX_BASIC_REVISION;
+	return region;
+}
+
+void lab_vmx_on(void)
+{
+	write_cr0(read_cr0() | rdmsr(MSR_IA32_VMX_CR0_FIXED0));
+	write_cr4(read_cr4() | CR4_VMXE | rdmsr(MSR_IA32_VMX_CR4_FIXED0));
+	lab_vmxon((uint64_t)lab_region());
+}
+
+/* A CPU that lacks the field leaves an error, and that is all right. */
+static void clear_field(uint64_t field)
+{
+	__asm__ volatile("vmwrite %1, %0" : : "r"(field), "r"(UINT64_C(0)) : "cc");
+}
+
+struct vmcs_region *lab_vmcs(void)
+{
+	struct vmcs_region *vmcs = lab_region();
+
+	lab_vmx_on();
+	lab_vmclear((uint64_t)vmcs);
+	lab_vmptrld((uint64_t)vmcs);
+	for (int i = 0; i < VMCS_FIELDS; i++)
+		if (vmcs_fields[i].area != AREA_READONLY)
+			clear_field(vmcs_fields[i].encoding);
+	return vmcs;
+}
+
+struct vm *lab_vm(bool use_stage2)
+{
+	static struct vm vm;
+
+	memset(&vm, 0, sizeof(vm));
+	vm.use_stage2 = use_stage2;
+	vm.vcpu.vm = &vm;
+	return &vm;
 }
 
 /* ---- The suite ---- */

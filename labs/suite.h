@@ -5,6 +5,9 @@
 
 #include "runtime/harness.h"
 
+struct vm;
+struct vmcs_region;
+
 /* Behind a test's rule: what most likely is wrong when it fails. */
 #define CAUSE(text) " | " text
 
@@ -20,6 +23,9 @@ enum lab_allocation {
 	LAB_UNALIGNED,     /* a block that is not where a page may be: instructions refuse it */
 };
 void lab_next_allocation(enum lab_allocation next);
+
+/* A virtual machine without anything, the same structure each time. */
+struct vm *lab_vm(bool use_stage2);
 
 /* A new page, to be freed by the caller: for regions that are the test's own. */
 void *lab_page(void);
@@ -39,6 +45,15 @@ outcome lab_vmxon(uint64_t region);
 outcome lab_vmptrst(uint64_t *pointer);
 outcome lab_vmclear(uint64_t region);
 outcome lab_vmptrld(uint64_t region);
+
+/* Enters VMX operation, without the student's code for it. */
+void lab_vmx_on(void);
+
+/* A page that VMXON, VMCLEAR and VMPTRLD take. */
+struct vmcs_region *lab_region(void);
+
+/* The same, and a new VMCS is current whose fields are all zero; the region. */
+struct vmcs_region *lab_vmcs(void);
 
 /* Is the calling CPU in VMX operation? It is asked with CR4.VMXE as it is. */
 bool lab_in_vmx_operation(void);

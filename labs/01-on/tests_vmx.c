@@ -1,10 +1,9 @@
 /* Lab 1 on VT-x: is VMX operation on, is it off again, and what happens where firmware forbids it.
    The cases that firmware makes are boots of their own: tools/trapeze/lab_run.py sets them up. */
 #define TEST_FOLDER "lab1/"
-#include "labs/suite.h"
-
 #include "kernel/vmx/on.h"
 #include "kernel/vmx/vmx.h"
+#include "labs/suite.h"
 #include "runtime/errno.h"
 #include "runtime/page_alloc.h"
 #include "runtime/x86.h"
@@ -186,15 +185,6 @@ NEEDS_FEATURE_CONTROL(smx, LOCK | INSIDE, "locked with VMX inside SMX only");
 
 /* ---- on_vmxon ---- */
 
-/* A page as VMXON wants it, made without the student's code. */
-static struct vmcs_region *make_region(void)
-{
-	struct vmcs_region *region = lab_page();
-
-	region->revision = rdmsr(MSR_IA32_VMX_BASIC) & VMX_BASIC_REVISION;
-	return region;
-}
-
 /* CR0 and CR4 as VMXON wants them, without the student's code. */
 static void allow_vmxon(void)
 {
@@ -206,7 +196,7 @@ static void allow_vmxon(void)
 static int call_vmxon(void)
 {
 	allow_vmxon();
-	return on_vmxon(make_region());
+	return on_vmxon(lab_region());
 }
 
 TEST(on_vmxon, in_operation, "SDM VMXON",
@@ -239,7 +229,7 @@ TEST(on_vmxon, again_fails, "SDM VMXON",
 	FAIL_INVALID, VTX)
 {
 	CHECK_ERROR(call_vmxon(), 0);
-	return lab_vmxon((uint64_t)make_region());
+	return lab_vmxon((uint64_t)lab_region());
 }
 
 TEST(on_vmxon, again_fails_valid, "SDM VM Instruction Error Numbers",
@@ -247,12 +237,12 @@ TEST(on_vmxon, again_fails_valid, "SDM VM Instruction Error Numbers",
 		"VMX operation is not really on"),
 	FAIL_VALID(VMX_ERROR_VMXON_IN_ROOT), VTX)
 {
-	uint64_t vmcs = (uint64_t)make_region();
+	uint64_t vmcs = (uint64_t)lab_region();
 
 	CHECK_ERROR(call_vmxon(), 0);
 	if (lab_vmclear(vmcs) != OK || lab_vmptrld(vmcs) != OK)
 		return test_error(__LINE__, "no VMCS could be made current");
-	return lab_vmxon((uint64_t)make_region());
+	return lab_vmxon((uint64_t)lab_region());
 }
 
 TEST(on_vmxon, failure_told, "SDM VMXON",
@@ -260,7 +250,7 @@ TEST(on_vmxon, failure_told, "SDM VMXON",
 		"CF, which VMfailInvalid sets, is not looked at after VMXON"),
 	OK, VTX)
 {
-	struct vmcs_region *region = make_region();
+	struct vmcs_region *region = lab_region();
 
 	allow_vmxon();
 	region->revision ^= 1;
