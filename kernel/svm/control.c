@@ -56,7 +56,7 @@ void svm_control_write(struct svm_vmcb *vmcb, bool stage2, uint64_t n_cr3)
 	for (size_t i = 0; i < ARRAY_SIZE(intercepts); i++)
 		svm_intercept(vmcb, intercepts[i], true);
 	vmcb->iopm_base_pa = (uint64_t)svm_permission_io(stage2);
-	vmcb->msrpm_base_pa = (uint64_t)svm_permission_msr(stage2);
+	vmcb->msrpm_base_pa = (uint64_t)svm_permission_msr();
 	/* The guest's RFLAGS.IF and CR8 hold back its own interrupts only, not the host's. */
 	vmcb->v_intr = V_INTR_MASKING;
 	if (stage2) {

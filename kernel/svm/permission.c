@@ -10,9 +10,10 @@
 static uint8_t io_closed[IOPM_BYTES] __aligned(4096);
 static uint8_t io_com1[IOPM_BYTES] __aligned(4096);
 static uint8_t msrs[MSRPM_BYTES] __aligned(4096);
-static uint8_t msrs_but_pat[MSRPM_BYTES] __aligned(4096);
 
-/* Each is loaded and saved by VMLOAD and VMSAVE, or switched in software between vCPUs. */
+/* Each is loaded and saved by VMLOAD and VMSAVE, or switched in software between vCPUs. IA32_PAT is not among
+   them: without nested paging there is none but the host's ("Combining Memory Types, MTRRs"), and with it some
+   implementations have one for all. */
 static const uint32_t passed_msrs[] = {
 	MSR_IA32_FS_BASE,
 	MSR_IA32_GS_BASE,
@@ -60,10 +61,6 @@ void svm_permission_init(void)
 		pass_port(io_com1, port);
 	for (size_t i = 0; i < ARRAY_SIZE(passed_msrs); i++)
 		pass_msr(msrs, passed_msrs[i], MSRPM_READ | MSRPM_WRITE);
-	/* Without nested paging there is no PAT but the host's ("Combining Memory Types, MTRRs").
-	 */
-	memcpy(msrs_but_pat, msrs, sizeof(msrs));
-	pass_msr(msrs, MSR_IA32_PAT, MSRPM_READ | MSRPM_WRITE);
 }
 
 const uint8_t *svm_permission_io(bool stage2)
@@ -71,7 +68,7 @@ const uint8_t *svm_permission_io(bool stage2)
 	return stage2 ? io_closed : io_com1;
 }
 
-const uint8_t *svm_permission_msr(bool stage2)
+const uint8_t *svm_permission_msr(void)
 {
-	return stage2 ? msrs : msrs_but_pat;
+	return msrs;
 }

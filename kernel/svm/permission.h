@@ -14,6 +14,6 @@ const uint8_t *svm_permission_io(bool stage2);
 
 /* The MSR permissions map ("MSR Intercepts"): every MSR exits but those that the world switch or
    vcpu_switch_to() gives each guest of its own. */
-const uint8_t *svm_permission_msr(bool stage2);
+const uint8_t *svm_permission_msr(void);
 
 #endif
