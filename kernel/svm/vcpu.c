@@ -10,6 +10,11 @@
 #include "runtime/x86.h"
 #include "spec/cpuid.h"
 
+static const char *name_exit(const struct exit *exit)
+{
+	return svm_exit_name(exit->raw);
+}
+
 const struct backend svm_backend = {
 	.name = "AMD-V",
 	.stage2_format = &svm_stage2_format,
@@ -25,6 +30,7 @@ const struct backend svm_backend = {
 	.advance = svm_advance,
 	.irq_window = svm_irq_window,
 	.stage2_flush = svm_stage2_flush,
+	.exit_name = name_exit,
 	.explain = svm_explain,
 	.explain_test = svm_explain_test,
 };
