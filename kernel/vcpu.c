@@ -11,6 +11,8 @@
 #include "runtime/x86.h"
 #include "spec/vmx.h"
 
+#define MIN_RUN 1000 /* TSC ticks that a guest gets at least, however fast it set its timer */
+
 int vcpu_create(struct vcpu *vcpu, struct vm *vm)
 {
 	int error;
@@ -74,7 +76,7 @@ static bool prepare_entry(struct vcpu *vcpu, uint64_t now, uint64_t until)
 		return false;
 	if (pic_pending(&vm->pic) || vcpu->irq_window)
 		deliver_interrupt(vcpu);
-	vcpu->deadline = MIN(until, pit_deadline(&vm->pit));
+	vcpu->deadline = MIN(until, MAX(pit_deadline(&vm->pit), now + MIN_RUN));
 	if (unlikely(stats_first_entry == 0))
 		stats_first_entry = rdtsc();
 	return true;
