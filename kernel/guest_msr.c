@@ -76,6 +76,8 @@ static int write_pat(struct vcpu *vcpu, uint64_t value)
 
 static int write_msr(struct vcpu *vcpu, uint32_t number, uint64_t value)
 {
+	uint64_t old;
+
 	switch (number) {
 	case MSR_IA32_TSC:
 		vcpu_set(vcpu, REG_TSC_OFFSET, value - rdtsc());
@@ -84,6 +86,8 @@ static int write_msr(struct vcpu *vcpu, uint32_t number, uint64_t value)
 		return write_efer(vcpu, value);
 	case MSR_IA32_PAT:
 		return write_pat(vcpu, value);
+	case MSR_IA32_MISC_ENABLE: /* nothing in it can be changed */
+		return read_msr(vcpu, number, &old) == 0 && value == old ? 0 : -EFAULT;
 	case MSR_IA32_BIOS_SIGN_ID:
 		return 0;
 	}
