@@ -1,6 +1,7 @@
 /* Trapeze from its command line to its end: choose the back end, start the CPUs, start the guests, run
    them, say how it went. */
 #include "kernel/backend.h"
+#include "kernel/canary.h"
 #include "kernel/sched.h"
 #include "kernel/stats.h"
 #include "kernel/switched.h"
@@ -22,10 +23,11 @@
 #define SLICE_MAX 1000000
 
 const char image_name[] = "trapeze";
-const char *const image_words[] = { "stage2", "console", "slice", "stats", "bench", "selftest", NULL };
+const char *const image_words[] = { "stage2", "console", "slice", "stats", "bench", "selftest",
+	"canaries", NULL };
 
 struct options {
-	bool stage2, stats, bench, explain_test;
+	bool stage2, stats, bench, explain_test, canaries;
 };
 
 static struct options options;
@@ -68,6 +70,7 @@ static void parse_options(void)
 	parse_slice();
 	options.bench = boot_word(boot.cmdline, "bench", value, sizeof(value)) == 0;
 	options.explain_test = choice("selftest", "explain", "none", false);
+	options.canaries = choice("canaries", "on", "off", false);
 }
 
 /* The APIC's timer and the wake-up IPI only end a HLT or a guest's slice: nothing else to do. */
@@ -97,6 +100,7 @@ static void run_cpu(void)
 			image_error("vm %s could not be started", vm_list[i]->name);
 	if (options.explain_test && number == 0)
 		selftest_failures = (unsigned int)explain_test(&vm_list[0]->vcpu);
+	canary_init_cpu();
 	sched_run();
 	for (i = number; i < vm_count; i += smp_cpus)
 		vm_release(vm_list[i]);
@@ -147,11 +151,14 @@ static int run(void)
 	print("trapeze: %s, %u CPU%s, %u guest%s\n", backend->name, smp_cpus,
 		smp_cpus == 1 ? "" : "s", vm_count, vm_count == 1 ? "" : "s");
 	free_pages = page_free_count();
+	if (options.canaries && canary_init() != 0)
+		image_error("no memory for canaries");
 	__atomic_store_n(&vms_created, true, __ATOMIC_RELEASE);
 	run_cpu();
 	while (__atomic_load_n(&cpus_finished, __ATOMIC_ACQUIRE) < smp_cpus)
 		cpu_pause();
 	failed = report();
+	canary_end();
 	if (page_free_count() != free_pages) {
 		print("trapeze: error: %ld pages were not given back\n",
 			(int64_t)(free_pages - page_free_count()));

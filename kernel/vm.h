@@ -31,6 +31,7 @@ struct vm {
 	unsigned int cpu; /* number of the physical CPU it runs on */
 	enum vm_state state;
 	int status; /* that it powered off with; 0 is success */
+	uint32_t told; /* by HYPERCALL_TELL */
 
 	uint64_t memory_size;	 /* bytes, at guest-physical 0 */
 	unsigned int page_level; /* granule in which memory is populated: 1, 2, 3 (4 KiB, 2 MiB, 1 GiB) */

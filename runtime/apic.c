@@ -25,6 +25,11 @@ static uint32_t read_reg(unsigned int reg)
 	return x2apic ? (uint32_t)rdmsr(MSR_X2APIC_FIRST + reg / 16) : xapic[reg / 4];
 }
 
+uint32_t apic_read(unsigned int reg)
+{
+	return apic_present ? read_reg(reg) : 0;
+}
+
 static void write_reg(unsigned int reg, uint32_t value)
 {
 	if (x2apic)

@@ -21,6 +21,9 @@ void apic_pass_pic(void);
 
 uint32_t apic_id(void);
 
+/* A register of the calling CPU's APIC by its offset in spec/apic.h; 0 without an APIC. */
+uint32_t apic_read(unsigned int reg);
+
 /* Signals the end of the interrupt being handled. */
 void apic_eoi(void);
 

@@ -7,12 +7,8 @@
 #include "runtime/print.h"
 #include "runtime/string.h"
 #include "runtime/x86.h"
+#include "spec/chipset.h"
 #include "spec/cpuid.h"
-
-#define QEMU_DEBUG_EXIT_PORT   0xf4 /* -device isa-debug-exit,iobase=0xf4: status (value << 1) | 1 */
-#define QEMU_DEBUG_EXIT_PASSED 0x10
-#define QEMU_DEBUG_EXIT_FAILED 0x11
-#define BOCHS_SHUTDOWN_PORT    0x8900 /* 'D' stops in the debugger */
 
 bool hypercall_available(void)
 {
@@ -30,10 +26,12 @@ bool hypercall_available(void)
 
 int hypercall(enum hypercall number, uint32_t ebx, uint32_t ecx)
 {
-	bool intel = cpuid(CPUID_VENDOR, 0).ecx == 0x6c65746e; /* "ntel" */
+	static uint32_t vendor; /* asked for once: CPUID costs as much as the call */
 	int result;
 
-	if (intel)
+	if (vendor == 0)
+		vendor = cpuid(CPUID_VENDOR, 0).ecx;
+	if (vendor == 0x6c65746e) /* "ntel" */
 		__asm__ volatile("vmcall"
 				 : "=a"(result)
 				 : "a"(number), "b"(ebx), "c"(ecx)

@@ -1,0 +1,25 @@
+/* Canaries: what no guest may change, in the hypervisor's memory and in the machine around it,
+   noted before the first guest runs and compared whenever a guest asks by hypercall. On with
+   canaries=on. */
+#ifndef KERNEL_CANARY_H
+#define KERNEL_CANARY_H
+
+#include "runtime/compiler.h"
+
+/* Plants canary pages in free memory and notes what the image's code and tables are. 0 or -ENOMEM.
+ */
+int canary_init(void);
+
+bool canary_is_on(void);
+
+/* Notes the calling CPU's own state, once its back end is on and before it runs guests. */
+void canary_init_cpu(void);
+
+/* Gives the canary pages back. */
+void canary_end(void);
+
+/* Is all as it was, seen from the calling CPU? 0; -EFAULT after printing "trapeze: error: canary
+   NAME: ..." for each that is not; -ENOSYS without canaries. */
+int canary_check(void);
+
+#endif
