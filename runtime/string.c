@@ -129,6 +129,21 @@ bool string_matches(const char *pattern, const char *text)
 	return *text == '\0';
 }
 
+bool string_matches_one(const char *patterns, const char *text)
+{
+	char pattern[64];
+	size_t length;
+
+	for (;; patterns += length + 1) {
+		length = strcspn(patterns, ",");
+		string_copy(pattern, MIN(length + 1, sizeof(pattern)), patterns);
+		if (string_matches(pattern, text))
+			return true;
+		if (patterns[length] == '\0')
+			return false;
+	}
+}
+
 static int digit_value(char c)
 {
 	if (c >= '0' && c <= '9')

@@ -23,6 +23,9 @@ int string_copy(char *dst, size_t size, const char *src);
 /* True when text matches pattern, in which * stands for any run of characters and ? for one. */
 bool string_matches(const char *pattern, const char *text);
 
+/* The same with several patterns, with commas between them, each cut at 63 bytes. */
+bool string_matches_one(const char *patterns, const char *text);
+
 /* Parses the whole of text as an unsigned number: decimal, or hexadecimal after 0x; with
    allow_suffix, one of K M G multiplies by 2^10, 2^20, 2^30.
    Returns 0 and sets *value, or -EINVAL (not a number, or more than 64 bits). */

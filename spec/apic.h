@@ -10,6 +10,7 @@
 #define APIC_BASE_X2APIC  BIT(10)
 #define APIC_BASE_ENABLE  BIT(11)
 #define APIC_BASE_ADDRESS BITS(51, 12)
+#define APIC_BASE_RESET	  UINT64_C(0xfee00000) /* the address after reset */
 
 /* Register offsets in bytes ("Local APIC Register Address Map"); the x2APIC's MSR of a register is
    MSR_X2APIC_FIRST + offset / 16. */
@@ -37,10 +38,17 @@
 
 /* Interrupt command register, low half */
 #define APIC_ICR_FIXED	 (UINT32_C(0) << 8)
+#define APIC_ICR_SMI	 (UINT32_C(2) << 8)
 #define APIC_ICR_NMI	 (UINT32_C(4) << 8)
 #define APIC_ICR_INIT	 (UINT32_C(5) << 8)
 #define APIC_ICR_STARTUP (UINT32_C(6) << 8)
 #define APIC_ICR_PENDING (UINT32_C(1) << 12)
 #define APIC_ICR_ASSERT	 (UINT32_C(1) << 14)
+#define APIC_ICR_SELF	 (UINT32_C(1) << 18) /* shorthands instead of a destination */
+#define APIC_ICR_ALL	 (UINT32_C(2) << 18)
+#define APIC_ICR_OTHERS	 (UINT32_C(3) << 18)
+
+#define IOAPIC_ADDRESS UINT64_C(0xfec00000) /* of a PC's first */
+#define HPET_ADDRESS   UINT64_C(0xfed00000)
 
 #endif

@@ -8,6 +8,8 @@
 #define FXSAVE_BYTES 512
 #define FXSAVE_FCW   0  /* offset in bytes */
 #define FXSAVE_MXCSR 24
+#define FXSAVE_XMM     160 /* to here are the x87's registers */
+#define FXSAVE_XMM_END 416
 
 #define FCW_RESET    0x037f /* as FINIT sets it */
 #define MXCSR_RESET  0x1f80

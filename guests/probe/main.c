@@ -1,13 +1,17 @@
 /* The probe: a guest that executes what a virtual machine must get right and says what happened.
    Run natively and as a guest its two logs are compared by tools/probe.py; it judges nothing
    itself. */
+#include "guests/probe/attempt.h"
 #include "guests/probe/context.h"
 #include "guests/probe/engine.h"
 #include "guests/probe/legacy.h"
 #include "guests/probe/machine.h"
 #include "guests/probe/random.h"
+#include "guests/probe/sweep.h"
 #include "guests/probe/table.h"
+#include "guests/probe/witness.h"
 #include "runtime/errno.h"
+#include "runtime/hypercall.h"
 #include "runtime/image.h"
 #include "runtime/power.h"
 #include "runtime/print.h"
@@ -18,7 +22,8 @@
 
 const char image_name[] = "probe";
 const char *const image_words[] = { "part", "forms", "modes", "seed", "first", "programs",
-	"prefixes", "suffixes", "show", "ticks", NULL };
+	"prefixes", "suffixes", "show", "ticks", "sweeps", "sample", "witness", "attempt",
+	NULL };
 
 /* The value of a word, or what stands for it when it is not there. */
 static void read_word(const char *key, char *value, const char *otherwise)
@@ -41,13 +46,15 @@ static bool is_wanted(const char *parts, const char *part)
 
 static void check_parts(const char *parts)
 {
-	static const char *const known[] = { "list", "table", "moved", "random" };
+	static const char *const known[] = { "list", "table", "moved", "random", "sweep", "witness",
+		"attempt" };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(known); i++)
 		if (is_wanted(parts, known[i]))
 			return;
-	image_error("part=%s: list, table, moved, random, or several with commas", parts);
+	image_error("part=%s: list, table, moved, random, sweep, witness, attempt, or several with commas",
+		parts);
 }
 
 static unsigned int read_number(const char *key, unsigned int otherwise)
@@ -96,6 +103,50 @@ static void run_random(const struct machine *good)
 	print("probe: %u programs\n", random_run(&request, good));
 }
 
+/* Natively they would reset the machine, or worse. */
+static void need_hypervisor(const char *parts)
+{
+	if (!hypercall_available())
+		image_error("part=%s: only as a guest of Trapeze", parts);
+}
+
+/* sweeps=GLOB,GLOB sample=N witness=NUMBER */
+static void run_sweeps(void)
+{
+	char patterns[WORD_MAX], witness[8];
+	struct sweep_request request = { .patterns = patterns,
+		.sample = read_number("sample", 1),
+		.witness = -1 };
+
+	read_word("sweeps", patterns, "*");
+	if (boot_word(boot.cmdline, "witness", witness, sizeof(witness)) == 0)
+		request.witness = (int)read_number("witness", 1);
+	if (request.sample == 0)
+		image_error("sample=0: must be 1 or more");
+	sweep_run(&request);
+}
+
+static void run_attempt(void)
+{
+	char name[WORD_MAX];
+
+	read_word("attempt", name, "");
+	if (attempt_end(name) != 0)
+		image_error("attempt=%s: there is none of that name", name);
+	image_error("attempt=%s: it came back", name);
+}
+
+/* The parts that only a guest may run, and that say for themselves what they found. */
+static void run_as_guest(const char *parts)
+{
+	need_hypervisor(parts);
+	if (is_wanted(parts, "attempt"))
+		run_attempt();
+	if (is_wanted(parts, "witness"))
+		power_end(witness_run() ? 0 : 1);
+	run_sweeps();
+}
+
 void image_main(void)
 {
 	char parts[WORD_MAX], pattern[WORD_MAX], modes[WORD_MAX], ticks[8];
@@ -125,6 +176,8 @@ void image_main(void)
 		machine_read(&good);
 		records += table_run_moved(pattern, &good);
 	}
+	if (is_wanted(parts, "sweep") || is_wanted(parts, "witness") || is_wanted(parts, "attempt"))
+		run_as_guest(parts);
 	if (records != 0)
 		print("probe: %u records\n", records);
 	power_end(0);

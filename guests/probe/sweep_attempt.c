@@ -1,0 +1,458 @@
+/* Attempts to take the machine over, each a few steps from a table: to turn virtualization on, to
+   change the clock, to disable caches, to send INIT, NMI and SMI, to reset or leave the machine, to
+   keep the CPU. */
+#include "guests/probe/sweep.h"
+
+#include "runtime/clock.h"
+#include "runtime/hypercall.h"
+#include "runtime/x86.h"
+#include "spec/apic.h"
+#include "spec/chipset.h"
+#include "spec/cpuid.h"
+#include "spec/pic.h"
+#include "spec/pit.h"
+#include "spec/reset.h"
+#include "spec/uart.h"
+
+#define ONES8            UINT8_MAX
+#define ONES32           UINT32_MAX
+#define VENDOR_AMD       0x444d4163 /* "cAMD", in ECX */
+#define LOOPS_PER_SECOND 20 /* an attempt to keep the CPU takes so long: several time slices */
+#define VMXON_REGION     4096
+
+enum step_op { IN8, IN32, OUT8, OUT16, OUT32, READ32, WRITE32, READ_MSR, WRITE_MSR, CALL };
+
+struct step {
+	const char *name;
+	enum step_op op;
+	uint64_t where; /* port, address, MSR */
+	uint64_t write;
+	int fault; /* vector of the exception it must make, or 0; what is read otherwise must be
+		      `expect` */
+	uint64_t expect;
+	uint64_t (*call)(void);
+	bool stays;      /* need not exit */
+	bool amd, intel; /* only there */
+};
+
+#define TO(how, where_to, value) .op = (how), .where = (where_to), .write = (value)
+#define FROM(how, where_from)    .op = (how), .where = (where_from)
+#define DO(function)             .op = CALL, .call = (function)
+
+static bool is_amd(void)
+{
+	return cpuid(CPUID_VENDOR, 0).ecx == VENDOR_AMD;
+}
+
+static uint64_t count(const struct sweep *sweep)
+{
+	return sweep->steps_count;
+}
+
+static uint64_t where(const struct sweep *sweep, uint64_t index)
+{
+	return index;
+}
+
+static const char *name(const struct sweep *sweep, uint64_t index)
+{
+	return sweep->steps[index].name;
+}
+
+static bool always_matters(const struct sweep *sweep, uint64_t index)
+{
+	return true;
+}
+
+static void expect(const struct sweep *sweep, uint64_t index, struct sweep_policy *policy)
+{
+	const struct step *step = &sweep->steps[index];
+
+	policy->rule = "attempt";
+	policy->skip = (step->amd && !is_amd()) || (step->intel && is_amd());
+	policy->exits = !step->stays;
+	policy->vector = step->fault ? step->fault : TRAP_NONE;
+	policy->mask = ~UINT64_C(0);
+	policy->value = step->expect;
+}
+
+static void access(const struct sweep *sweep, uint64_t index, struct sweep_result *result)
+{
+	const struct step *step = &sweep->steps[index];
+	uint16_t port = (uint16_t)step->where;
+	volatile uint32_t *word = (volatile uint32_t *)(uintptr_t)step->where;
+
+	switch (step->op) {
+	case IN8:
+		result->value = in8(port);
+		break;
+	case IN32:
+		result->value = in32(port);
+		break;
+	case OUT8:
+		out8(port, (uint8_t)step->write);
+		break;
+	case OUT16:
+		out16(port, (uint16_t)step->write);
+		break;
+	case OUT32:
+		out32(port, (uint32_t)step->write);
+		break;
+	case READ32:
+		result->value = *word;
+		break;
+	case WRITE32:
+		*word = (uint32_t)step->write;
+		break;
+	case READ_MSR:
+		result->value = rdmsr((uint32_t)step->where);
+		break;
+	case WRITE_MSR:
+		wrmsr((uint32_t)step->where, step->write);
+		break;
+	case CALL:
+		result->value = step->call();
+		break;
+	}
+}
+
+static const struct sweep_kind kind = {
+	.count = count,
+	.where = where,
+	.name = name,
+	.matters = always_matters,
+	.expect = expect,
+	.access = access,
+};
+
+/* Virtualization. */
+static uint64_t set_vmxe(void)
+{
+	write_cr4(read_cr4() | CR4_VMXE);
+	return 0;
+}
+
+static uint64_t execute_vmxon(void)
+{
+	static uint8_t region[VMXON_REGION] __aligned(VMXON_REGION);
+	uint64_t address = (uintptr_t)region;
+
+	__asm__ volatile("vmxon %0" : : "m"(address) : "cc", "memory");
+	return 0;
+}
+
+static uint64_t execute_vmclear(void)
+{
+	uint64_t address = PAGE_SIZE;
+
+	__asm__ volatile("vmclear %0" : : "m"(address) : "cc", "memory");
+	return 0;
+}
+
+static uint64_t execute_vmrun(void)
+{
+	__asm__ volatile("vmrun" : : "a"(PAGE_SIZE) : "memory");
+	return 0;
+}
+
+static uint64_t execute_clgi(void)
+{
+	__asm__ volatile("clgi" : : : "memory");
+	return 0;
+}
+
+static const struct step vmx_on[] = {
+	{ "cr4_vmxe", DO(set_vmxe), .fault = VECTOR_GP },
+	{ "feature_control", FROM(READ_MSR, MSR_IA32_FEATURE_CONTROL), .fault = VECTOR_GP },
+	{ "feature_control_on", TO(WRITE_MSR, MSR_IA32_FEATURE_CONTROL, 5), .fault = VECTOR_GP },
+	{ "vmx_basic", FROM(READ_MSR, MSR_IA32_VMX_BASIC), .fault = VECTOR_GP },
+	{ "vmxon", DO(execute_vmxon), .fault = VECTOR_UD, .stays = true, .intel = true },
+	{ "vmclear", DO(execute_vmclear), .fault = VECTOR_UD, .stays = true, .intel = true },
+};
+
+static const struct step svm_on[] = {
+	{ "efer_svme",
+		TO(WRITE_MSR, MSR_IA32_EFER, EFER_SVME | EFER_NXE | EFER_LME | EFER_LMA | EFER_SCE),
+		.fault = VECTOR_GP },
+	{ "vm_cr", FROM(READ_MSR, MSR_AMD_VM_CR), .fault = VECTOR_GP },
+	{ "vm_hsave_pa", TO(WRITE_MSR, MSR_AMD_VM_HSAVE_PA, PAGE_SIZE), .fault = VECTOR_GP },
+	{ "vmrun", DO(execute_vmrun), .fault = VECTOR_UD, .stays = true },
+	{ "clgi", DO(execute_clgi), .fault = VECTOR_UD, .stays = true },
+};
+
+/* The clock. 2^40 ticks are minutes: the witness and the hypervisor would see it. */
+static uint64_t set_tsc(void)
+{
+	uint64_t now = rdtsc();
+
+	wrmsr(MSR_IA32_TSC, now + BIT(44));
+	return rdtsc() - now >= BIT(44) ? 0 : rdtsc();
+}
+
+static uint64_t put_tsc_back(void)
+{
+	wrmsr(MSR_IA32_TSC, rdtsc() - BIT(44));
+	return 0;
+}
+
+static const struct step clock[] = {
+	{ "tsc", DO(set_tsc) },
+	{ "tsc_back", DO(put_tsc_back) },
+	{ "tsc_adjust", TO(WRITE_MSR, MSR_IA32_TSC_ADJUST, BIT(44)), .fault = VECTOR_GP },
+	{ "tsc_deadline", TO(WRITE_MSR, MSR_IA32_TSC_DEADLINE, 1), .fault = VECTOR_GP },
+	{ "tsc_ratio", TO(WRITE_MSR, MSR_AMD_TSC_RATIO, 1), .fault = VECTOR_GP },
+	{ "pit_mode", TO(OUT8, PIT_CONTROL, PIT_RW_BOTH << PIT_RW_SHIFT | 2 << PIT_MODE_SHIFT) },
+	{ "pit_count_low", TO(OUT8, PIT_CHANNEL_0, 2) },
+	{ "pit_count_high", TO(OUT8, PIT_CHANNEL_0, 0) },
+	{ "pit_stop", TO(OUT8, PIT_CONTROL, PIT_RW_BOTH << PIT_RW_SHIFT) },
+	{ "pic_mask", TO(OUT8, PIC_MASTER_DATA, 0) },
+	{ "pic_mask_back", TO(OUT8, PIC_MASTER_DATA, ONES8) },
+	{ "hpet", FROM(READ32, HPET_ADDRESS), .expect = ONES32 },
+	{ "hpet_stop", TO(WRITE32, HPET_ADDRESS + 0x10, 0) },
+	{ "cmos_index", TO(OUT8, CMOS_INDEX, CMOS_NO_NMI | 0x0b) },
+	{ "cmos_data", FROM(IN8, CMOS_DATA), .expect = ONES8 },
+	{ "cmos_write", TO(OUT8, CMOS_DATA, ONES8) },
+};
+
+/* The caches. CR0.CD is the guest's own to see. */
+static uint64_t disable_caches(void)
+{
+	uint64_t before = read_cr0(), after;
+
+	write_cr0(before | CR0_CD);
+	after = read_cr0();
+	wbinvd();
+	write_cr0(before);
+	return after ^ before;
+}
+
+static uint64_t write_back_caches(void)
+{
+	wbinvd();
+	return 0;
+}
+
+/* What was written before must still be there: other guests' too. */
+static uint64_t drop_caches(void)
+{
+	static volatile uint64_t word;
+
+	word = BIT(44);
+	__asm__ volatile("invd" : : : "memory");
+	return word;
+}
+
+static const struct step caches[] = {
+	{ "cr0_cd", DO(disable_caches), .expect = CR0_CD },
+	{ "wbinvd", DO(write_back_caches) },
+	{ "invd", DO(drop_caches), .expect = BIT(44) },
+	{ "mtrr", FROM(READ_MSR, MSR_IA32_MTRR_DEF_TYPE), .fault = VECTOR_GP },
+	{ "mtrr_off", TO(WRITE_MSR, MSR_IA32_MTRR_DEF_TYPE, 0), .fault = VECTOR_GP },
+	{ "syscfg", TO(WRITE_MSR, MSR_AMD_SYSCFG, 0), .fault = VECTOR_GP },
+	{ "misc_enable", TO(WRITE_MSR, MSR_IA32_MISC_ENABLE, BIT(34)), .fault = VECTOR_GP },
+};
+
+/* Signals to the machine's CPUs, by a local APIC that the virtual machine does not have. */
+#define ICR (APIC_BASE_RESET + APIC_REG_ICR_LOW)
+
+static const struct step apic[] = {
+	{ "base", FROM(READ_MSR, MSR_IA32_APIC_BASE), .fault = VECTOR_GP },
+	{ "base_off", TO(WRITE_MSR, MSR_IA32_APIC_BASE, 0), .fault = VECTOR_GP },
+	{ "id", FROM(READ32, APIC_BASE_RESET + APIC_REG_ID), .expect = ONES32 },
+	{ "destination", TO(WRITE32, APIC_BASE_RESET + APIC_REG_ICR_HIGH, 0) },
+	{ "init", TO(WRITE32, ICR, APIC_ICR_INIT | APIC_ICR_ASSERT) },
+	{ "init_self", TO(WRITE32, ICR, APIC_ICR_INIT | APIC_ICR_ASSERT | APIC_ICR_SELF) },
+	{ "init_all", TO(WRITE32, ICR, APIC_ICR_INIT | APIC_ICR_ASSERT | APIC_ICR_ALL) },
+	{ "init_others", TO(WRITE32, ICR, APIC_ICR_INIT | APIC_ICR_ASSERT | APIC_ICR_OTHERS) },
+	{ "startup_others", TO(WRITE32, ICR, APIC_ICR_STARTUP | APIC_ICR_OTHERS | 8) },
+	{ "nmi", TO(WRITE32, ICR, APIC_ICR_NMI | APIC_ICR_ASSERT) },
+	{ "nmi_all", TO(WRITE32, ICR, APIC_ICR_NMI | APIC_ICR_ASSERT | APIC_ICR_ALL) },
+	{ "smi", TO(WRITE32, ICR, APIC_ICR_SMI | APIC_ICR_ASSERT) },
+	{ "smi_all", TO(WRITE32, ICR, APIC_ICR_SMI | APIC_ICR_ASSERT | APIC_ICR_ALL) },
+	{ "disable", TO(WRITE32, APIC_BASE_RESET + APIC_REG_SVR, 0) },
+	{ "lint1", TO(WRITE32, APIC_BASE_RESET + APIC_REG_LVT_LINT1, APIC_LVT_MASKED) },
+	{ "x2apic_init", TO(WRITE_MSR, MSR_IA32_X2APIC_ICR, APIC_ICR_INIT | APIC_ICR_ASSERT),
+		.fault = VECTOR_GP },
+	{ "ioapic", FROM(READ32, IOAPIC_ADDRESS), .expect = ONES32 },
+	{ "ioapic_select", TO(WRITE32, IOAPIC_ADDRESS, 0x10) },
+	{ "ioapic_nmi", TO(WRITE32, IOAPIC_ADDRESS + 0x10, APIC_ICR_NMI) },
+};
+
+static const struct step smi[] = {
+	{ "apm", TO(OUT8, APM_CONTROL, 1) },
+	{ "apm_ones", TO(OUT8, APM_CONTROL, ONES8) },
+	{ "apm_status", TO(OUT8, APM_STATUS, 0) },
+	{ "apm_read", FROM(IN8, APM_CONTROL), .expect = ONES8 },
+};
+
+static const struct step reset[] = {
+	{ "keyboard", TO(OUT8, KEYBOARD_COMMAND, KEYBOARD_RESET_CPU) },
+	{ "keyboard_output", TO(OUT8, KEYBOARD_COMMAND, KEYBOARD_WRITE_OUTPUT) },
+	{ "keyboard_data", TO(OUT8, KEYBOARD_DATA, 0) },
+	{ "keyboard_status", FROM(IN8, KEYBOARD_COMMAND), .expect = ONES8 },
+	{ "port92", TO(OUT8, SYSTEM_CONTROL_A, SYSTEM_CONTROL_A_INIT) },
+	{ "port92_a20", TO(OUT8, SYSTEM_CONTROL_A, 0) },
+	{ "port92_read", FROM(IN8, SYSTEM_CONTROL_A), .expect = ONES8 },
+	{ "control", TO(OUT8, RESET_CONTROL_PORT, RESET_CONTROL_HARD) },
+	{ "control_reset", TO(OUT8, RESET_CONTROL_PORT, RESET_CONTROL_HARD | RESET_CONTROL_CPU) },
+	{ "control_read", FROM(IN8, RESET_CONTROL_PORT), .expect = ONES8 },
+};
+
+static const struct step power[] = {
+	{ "qemu_exit", TO(OUT32, QEMU_DEBUG_EXIT_PORT, QEMU_DEBUG_EXIT_PASSED) },
+	{ "bochs_debugger", TO(OUT8, BOCHS_SHUTDOWN_PORT, 'D') },
+	{ "bochs_S", TO(OUT8, BOCHS_SHUTDOWN_PORT, 'S') },
+	{ "bochs_h", TO(OUT8, BOCHS_SHUTDOWN_PORT, 'h') },
+	{ "bochs_u", TO(OUT8, BOCHS_SHUTDOWN_PORT, 'u') },
+	{ "bochs_t", TO(OUT8, BOCHS_SHUTDOWN_PORT, 't') },
+	{ "bochs_d", TO(OUT8, BOCHS_SHUTDOWN_PORT, 'd') },
+	{ "bochs_o", TO(OUT8, BOCHS_SHUTDOWN_PORT, 'o') },
+	{ "bochs_w", TO(OUT8, BOCHS_SHUTDOWN_PORT, 'w') },
+	{ "bochs_n", TO(OUT8, BOCHS_SHUTDOWN_PORT, 'n') },
+	{ "acpi_bochs", TO(OUT16, BOCHS_PM1A_CONTROL, PM1_CONTROL_OFF) },
+	{ "acpi_qemu", TO(OUT16, QEMU_PM1A_CONTROL, PM1_CONTROL_OFF) },
+};
+
+static const struct step pci[] = {
+	{ "address", TO(OUT32, PCI_CONFIG_ADDRESS, PCI_CONFIG_ENABLE) },
+	{ "address_read", FROM(IN32, PCI_CONFIG_ADDRESS), .expect = ONES32 },
+	{ "data", FROM(IN32, PCI_CONFIG_DATA), .expect = ONES32 },
+	{ "command", TO(OUT32, PCI_CONFIG_ADDRESS, PCI_CONFIG_ENABLE | 4) },
+	{ "command_off", TO(OUT32, PCI_CONFIG_DATA, 0) },
+};
+
+/* The devices that it does have keep what it writes. */
+static const struct step own_devices[] = {
+	{ "pic_mask", TO(OUT8, PIC_MASTER_DATA, 0xa5) },
+	{ "pic_mask_read", FROM(IN8, PIC_MASTER_DATA), .expect = 0xa5 },
+	{ "pic_slave_mask", TO(OUT8, PIC_SLAVE_DATA, 0x5a) },
+	{ "pic_slave_mask_read", FROM(IN8, PIC_SLAVE_DATA), .expect = 0x5a },
+	{ "pic_mask_back", TO(OUT8, PIC_MASTER_DATA, ONES8) },
+	{ "pic_slave_mask_back", TO(OUT8, PIC_SLAVE_DATA, ONES8) },
+	{ "scratch", TO(OUT8, UART_COM1 + UART_SCR, 0x69) },
+	{ "scratch_read", FROM(IN8, UART_COM1 + UART_SCR), .expect = 0x69 },
+};
+
+/* To keep the CPU: whoever does not preempt a guest, the witness stands still. */
+static uint64_t keep_cpu(void (*once)(void))
+{
+	int before = sweep_witness_rounds();
+	uint64_t start, ticks = clock_tsc_hz() / LOOPS_PER_SECOND;
+
+	if (before < 0)
+		return 1;
+	for (start = rdtsc(); rdtsc() - start < ticks;)
+		once();
+	return sweep_witness_rounds() > before;
+}
+
+static void do_nothing(void)
+{
+}
+
+static void move_to_ss(void)
+{
+	__asm__ volatile("movl %%ss, %%eax; movl %%eax, %%ss; nop" : : : "rax");
+}
+
+static void ask_cpuid(void)
+{
+	cpuid(CPUID_VENDOR, 0);
+}
+
+static void write_delay_port(void)
+{
+	out8(APM_CONTROL, 0);
+}
+
+static void call_hypervisor(void)
+{
+	hypercall(HYPERCALL_NOP, 0, 0);
+}
+
+static void undefined(void *arg)
+{
+	__asm__ volatile("ud2");
+}
+
+static void raise_exception(void)
+{
+	trap_catch(undefined, NULL, NULL);
+}
+
+static void let_interrupts_in(void)
+{
+	interrupts_window();
+}
+
+static uint64_t loop_for_good(void)
+{
+	return keep_cpu(do_nothing);
+}
+
+static uint64_t loop_mov_ss(void)
+{
+	return keep_cpu(move_to_ss);
+}
+
+static uint64_t loop_sti(void)
+{
+	return keep_cpu(let_interrupts_in);
+}
+
+static uint64_t loop_cpuid(void)
+{
+	return keep_cpu(ask_cpuid);
+}
+
+static uint64_t loop_port(void)
+{
+	return keep_cpu(write_delay_port);
+}
+
+static uint64_t loop_hypercall(void)
+{
+	return keep_cpu(call_hypervisor);
+}
+
+static uint64_t loop_exception(void)
+{
+	return keep_cpu(raise_exception);
+}
+
+static const struct step loops[] = {
+	{ "interrupts_off", DO(loop_for_good), .expect = 1, .stays = true },
+	{ "mov_ss", DO(loop_mov_ss), .expect = 1, .stays = true },
+	{ "sti_cli", DO(loop_sti), .expect = 1, .stays = true },
+	{ "cpuid", DO(loop_cpuid), .expect = 1, .stays = true },
+	{ "port", DO(loop_port), .expect = 1, .stays = true },
+	{ "hypercall", DO(loop_hypercall), .expect = 1, .stays = true },
+	{ "exception", DO(loop_exception), .expect = 1, .stays = true },
+};
+
+#define ATTEMPT(id, what, rule)                                                                    \
+	{                                                                                          \
+#id, what, rule, &kind, 0, id, ARRAY_SIZE(id)                                      \
+	}
+
+static const struct sweep sweeps[] = {
+	ATTEMPT(vmx_on, "turning VT-x on",
+		"CPUID shows no VMX: #GP for its bits and MSRs, #UD for it"),
+	ATTEMPT(svm_on, "turning AMD-V on",
+		"CPUID shows no SVM: #GP for its bits and MSRs, #UD for it"),
+	ATTEMPT(clock, "changing the clock", "a guest's TSC and timer are its own, others' go on"),
+	ATTEMPT(caches, "disabling caches", "a guest sees CR0.CD, the machine's caches stay on"),
+	ATTEMPT(apic, "sending INIT, NMI and SMI",
+		"there is no local APIC: the bus answers nothing"),
+	ATTEMPT(smi, "making an SMI by the APM port",
+		"there is no such port: the bus answers nothing"),
+	ATTEMPT(reset, "resetting the machine", "there is no such port: the bus answers nothing"),
+	ATTEMPT(power, "leaving the emulator, turning the machine off",
+		"there is no such port: the bus answers nothing"),
+	ATTEMPT(pci, "configuring PCI devices", "there is no PCI bus: the ports answer nothing"),
+	ATTEMPT(own_devices, "using its own devices", "a guest's devices keep what it writes"),
+	ATTEMPT(loops, "keeping the CPU",
+		"a guest's time ends, whatever it does; the others go on"),
+};
+
+const struct sweep_list sweep_attempts = { sweeps, ARRAY_SIZE(sweeps) };
