@@ -1,6 +1,8 @@
 """The book: Doxygen gives no warning, every link leads somewhere, and what its pages show as output is
 what the commands print."""
 
+from functools import partial
+
 from trapeze import book_outputs
 from trapeze.testing import FAILED, PASSED, Job, Outcome
 import docs
@@ -12,16 +14,19 @@ def make_html():
     return [Outcome("book/html", FAILED if complaints else PASSED, "\n".join(complaints))]
 
 
-def check_outputs(name, command, place, blocks):
-    """One run, and the blocks that show it."""
-    wrong = book_outputs.check_run(command, place, blocks)
+def check_outputs(name, runs):
+    """Some runs, one after the other, and the blocks that show them."""
+    wrong = [line for (command, place), blocks in runs
+             for line in book_outputs.check_run(command, place, blocks)]
     return [Outcome(name, FAILED if wrong else PASSED, "\n".join(wrong))]
 
 
 def jobs():
-    """One for the pages, and one for each run that they show."""
-    found = [Job("book/html", make_html, 15)]
-    for number, ((command, place), blocks) in enumerate(book_outputs.by_run(book_outputs.all_blocks()).items()):
-        name = f"book/output/{number + 1}-{blocks[0].page}"
-        found.append(Job(name, lambda run=(name, command, place, blocks): check_outputs(*run), 15))
-    return found
+    """One for the pages, and one for each run that they show, or each tree of a lab."""
+    groups = {}
+    for (command, place), blocks in book_outputs.by_run(book_outputs.all_blocks()).items():
+        name = book_outputs.tree_name(place) or f"{len(groups) + 1}-{blocks[0].page}"
+        groups.setdefault(name, []).append(((command, place), blocks))
+    return [Job("book/html", make_html, 15)] + [
+        Job(f"book/output/{name}", partial(check_outputs, f"book/output/{name}", runs), 15 * len(runs))
+        for name, runs in groups.items()]

@@ -107,3 +107,10 @@ def test_lab_pages_say_what_the_labs_hold():
         for vendor in VENDORS:
             points = sum(exercise.points for exercise in lab.exercises if exercise.vendor in ("", vendor))
             assert f"{points} points" in text, f"{lab.folder.name}/README.md: {vendor} has {points} points"
+
+
+def test_blocks_of_one_tree_are_checked_together():
+    assert [book_outputs.tree_name(place) for place in ("", "lab1/intel", "lab1/intel+a+b", "lab1/intel/done")] \
+        == ["", "lab1-intel", "lab1-intel", "lab1-intel"]
+    with pytest.raises(HostError, match="must be labN/VENDOR"):
+        book_outputs.tree_of("lab/intel")

@@ -19,10 +19,11 @@ import re
 import subprocess
 from dataclasses import dataclass
 
-from . import ROOT, HostError, build_folder
+from . import ROOT, HostError, build_folder, handout, lab
 
 COMMENT = re.compile(r"<!-- output(?P<vary>, numbers vary)?(?: in (?P<place>\S+))?: (?P<command>.*?) -->")
 FENCE = re.compile(r"\s*(?:```|~~~)\s*(\S*)")
+PLACE = re.compile(r"lab(?P<lab>\d)/(?P<vendor>intel|amd)(?:(?P<all>/done)|\+(?P<exercises>[\w+]+))?")
 SECONDS = 600  # a backstop
 
 
@@ -94,11 +95,29 @@ def missing_line(block, output):
 
 
 def tree_of(place):
-    """The folder in which a block's command runs."""
+    """The folder in which a block's command runs: for "lab1/intel+a+b" the hand-out of lab 1 with the
+    exercises a and b done. One tree serves all states of a lab, so that little is compiled anew."""
     if not place:
         return ROOT
-    from . import handout
-    return handout.tree_for_book(place, build_folder() / "docs" / "trees")
+    match = PLACE.fullmatch(place)
+    if not match:
+        raise HostError(f"output in {place}: must be labN/VENDOR, labN/VENDOR+EXERCISE... or labN/VENDOR/done")
+    number, vendor, done = int(match["lab"]), match["vendor"], (match["exercises"] or "").split("+")
+    tree = build_folder() / "docs" / "trees" / f"lab{number}-{vendor}"
+    if not tree.exists():
+        handout.write_handout(tree, number, vendor)
+    exercises = lab.all_exercises(lab.load_labs(ROOT), vendor)
+    unknown = set(filter(None, done)) - {exercise.name for exercise in exercises}
+    if unknown:
+        raise HostError(f"output in {place}: there is no exercise {sorted(unknown)[0]}")
+    handout.blank(ROOT, tree, [exercise for exercise in exercises if exercise.lab > number
+                               or exercise.lab == number and not match["all"] and exercise.name not in done])
+    return tree
+
+
+def tree_name(place):
+    """Blocks of one name share a tree, and cannot be checked at once."""
+    return place.partition("+")[0].removesuffix("/done").replace("/", "-")
 
 
 def run(command, place):
