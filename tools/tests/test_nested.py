@@ -165,6 +165,8 @@ REPORTS = [
      "emulator error", "no"),
     ("outer: begin\nouter: status 33\n", ["*** PANIC: lost", "*** END panic"], "", "panic", "lost"),
     ("outer: begin\nouter: status 0\n", PASSED, "", "emulator error", "exit status is 0"),
+    ("outer: begin\n", ["*** PANIC: old", nested.AGAIN_LINE, "booting"], "no end after 9 s", "timed out",
+     "booting"),
     ("outer: begin\n", ["booting"], "no end after 9 s", "timed out", "booting"),
     ("outer: begin\nouter: sta", PASSED, "no end after 9 s", "timed out", "no end"),
     ("", [], "no end after 9 s", "timed out", "not started"),

@@ -229,6 +229,12 @@ AGAIN_LINE = "# outer: again"
 AGAIN_NOTE = re.compile(r"outer: (.*)")
 
 
+def last_round(lines):
+    """The lines since the image was started the last time."""
+    again = [at for at, line in enumerate(lines) if line == AGAIN_LINE]
+    return lines[again[-1] + 1:] if again else lines
+
+
 def judge_round(notes, lines):
     """(end, detail) of the image's run before AGAIN_LINE, from the comments there and the image's own
     lines."""
@@ -274,6 +280,7 @@ class Report:
         was left."""
         if self.failure():
             return EMULATOR_ERROR, self.failure()
+        evidence = replace(evidence, lines=last_round(evidence.lines))
         status = self.word("status")
         if status is not None:
             said = self.text().partition("outer: status ")[2].partition("\n")[2]

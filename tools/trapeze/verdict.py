@@ -14,7 +14,7 @@ END_LINE = re.compile(r"\*\*\* END (passed|failed: (-?\d+)|panic)")
 TRIPLE_FAULT_LINE = re.compile(r"^Triple fault|exception with no resolution|^KVM_EXIT_SHUTDOWN",
                                re.MULTILINE)
 COMPLAINT_LINE = re.compile(r">>PANIC<< *(.*)|^(KVM internal error.*|error: kvm run failed.*)"
-                            r"|^qemu-system-x86_64: (?!warning: )(.*)", re.MULTILINE)
+                            r"|^qemu-system-x86_64: (?!.*warning: )(.*)", re.MULTILINE)
 BOCHS_LIMIT = re.compile(r"^\(0\) Breakpoint|Caught time breakpoint", re.MULTILINE)
 
 
