@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from pathlib import Path
 
 from trapeze import HostError, build_folder, probe_compare, probe_random, probe_run
 from trapeze.platforms import choose
@@ -33,6 +34,8 @@ def parse_arguments():
     parser.add_argument("--programs", default="", help="how many random programs")
     parser.add_argument("--program", default="", help="only this random program, shrunk when it differs")
     parser.add_argument("--gdb", default="", help="only as a guest, waiting for gdb at this port (QEMU)")
+    parser.add_argument("--limit", default="", help="seconds that one run may take")
+    parser.add_argument("--native", type=Path, help="a folder that keeps native runs, not to repeat them")
     return parser.parse_args()
 
 
@@ -70,13 +73,16 @@ class Probe:
 
     def run(self, words, as_guest):
         """A probe_run.Run."""
-        gdb = number(self.arguments.gdb, 0, "GDB")
-        return probe_run.run(self.platform, words, as_guest, self.arguments.model, gdb=gdb,
-                             stage2=self.stage2)
+        model, folder = self.arguments.model, self.arguments.native
+        if folder and not as_guest:
+            return probe_run.run_once(folder, self.platform, words, model)
+        return probe_run.run(self.platform, words, as_guest, model,
+                             limit=number(self.arguments.limit, probe_run.LIMIT, "LIMIT"),
+                             gdb=number(self.arguments.gdb, 0, "GDB"), stage2=self.stage2)
 
     def words(self):
         """The image's command line."""
-        parts = ["list", "table"] + (["random"] if self.programs else [])
+        parts = ["monitor", "list", "table"] + (["random"] if self.programs else [])
         random = f" seed={self.seed} programs={self.programs}" if self.programs else ""
         return f"part={','.join(parts)} forms={self.forms}{random}"
 

@@ -83,12 +83,17 @@ int engine_init(void)
 
 	fill_idt();
 	runtime_idt = read_idtr();
-	trap_set_ist(IST_INDEX, (uintptr_t)exit_stack + sizeof(exit_stack));
+	engine_set_exit_stack((uintptr_t)exit_stack + sizeof(exit_stack));
 	if (paging_map((uintptr_t)engine_code, sizeof(engine_code), rights) ||
 		paging_map((uintptr_t)engine_data, sizeof(engine_data), rights) ||
 		paging_map((uintptr_t)engine_stack, sizeof(engine_stack), rights))
 		return -ENOMEM;
 	return 0;
+}
+
+void engine_set_exit_stack(uint64_t top)
+{
+	trap_set_ist(IST_INDEX, top);
 }
 
 void engine_move_idt(void)

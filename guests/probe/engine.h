@@ -65,6 +65,9 @@ void engine_reset(const uint8_t *code, size_t bytes);
    RSI pointing into engine_data, RSP to the end of engine_stack, RIP at the code, flags clear. */
 struct engine_registers engine_default(enum engine_mode mode);
 
+/* Lets later runs end on the stack that has its top there. */
+void engine_set_exit_stack(uint64_t top);
+
 /* Lets later runs use an IDT of the same contents at another address. */
 void engine_move_idt(void);
 

@@ -6,6 +6,7 @@
 #include "guests/probe/engine.h"
 #include "guests/probe/legacy.h"
 #include "guests/probe/machine.h"
+#include "guests/probe/monitor.h"
 #include "guests/probe/random.h"
 #include "guests/probe/sweep.h"
 #include "guests/probe/table.h"
@@ -23,7 +24,7 @@
 const char image_name[] = "probe";
 const char *const image_words[] = { "part", "forms", "modes", "seed", "first", "programs",
 	"prefixes", "suffixes", "show", "ticks", "sweeps", "sample", "witness", "attempt",
-	NULL };
+	"salt", "guest", NULL };
 
 /* The value of a word, or what stands for it when it is not there. */
 static void read_word(const char *key, char *value, const char *otherwise)
@@ -46,14 +47,15 @@ static bool is_wanted(const char *parts, const char *part)
 
 static void check_parts(const char *parts)
 {
-	static const char *const known[] = { "list", "table", "moved", "random", "sweep", "witness",
-		"attempt" };
+	static const char *const known[] = { "list", "monitor", "table", "moved", "random", "sweep",
+		"witness", "attempt" };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(known); i++)
 		if (is_wanted(parts, known[i]))
 			return;
-	image_error("part=%s: list, table, moved, random, sweep, witness, attempt, or several with commas",
+	image_error("part=%s: list, monitor, table, moved, random, sweep, witness, attempt, "
+		    "or several with commas",
 		parts);
 }
 
@@ -147,6 +149,18 @@ static void run_as_guest(const char *parts)
 	run_sweeps();
 }
 
+/* `guest`: under a monitor; `salt=` as monitor.h has it. */
+static unsigned int run_monitor(const char *patterns, const struct machine *good)
+{
+	struct monitor_request request = {
+		.patterns = patterns, .salt = read_number("salt", 1), .good = good
+	};
+	char text[WORD_MAX];
+
+	request.is_guest = boot_word(boot.cmdline, "guest", text, sizeof(text)) == 0;
+	return monitor_run(&request);
+}
+
 void image_main(void)
 {
 	char parts[WORD_MAX], pattern[WORD_MAX], modes[WORD_MAX], ticks[8];
@@ -163,6 +177,8 @@ void image_main(void)
 	context_init();
 	legacy_init();
 	machine_read(&good);
+	if (is_wanted(parts, "monitor"))
+		records += run_monitor(pattern, &good);
 	if (is_wanted(parts, "list"))
 		table_list(pattern);
 	if (boot_word(boot.cmdline, "ticks", ticks, sizeof(ticks)) == 0)

@@ -138,8 +138,7 @@ static bool exists(const struct form *form, enum engine_mode mode)
 	return legacy_has(mode) && (!(form->intel & BIT(mode)) || is_intel());
 }
 
-/* Does one of the patterns, with commas between them, match? */
-static bool is_selected(const char *patterns, const char *id)
+bool table_selects(const char *patterns, const char *id)
 {
 	char pattern[64];
 	size_t length;
@@ -165,9 +164,9 @@ static unsigned int run_all(const char *patterns, const struct run *run)
 	unsigned int i, mode, records = 0;
 
 	for (i = 0; i < form_count; i++)
-		for (mode = 0; is_selected(patterns, forms[i].id) && mode < ENGINE_MODES; mode++)
+		for (mode = 0; table_selects(patterns, forms[i].id) && mode < ENGINE_MODES; mode++)
 			if (exists(&forms[i], mode) && is_in(run, mode) &&
-				is_selected(mode_patterns, engine_mode_name(mode))) {
+				table_selects(mode_patterns, engine_mode_name(mode))) {
 				run_form(&forms[i], mode, run);
 				records++;
 			}
@@ -198,6 +197,6 @@ void table_list(const char *patterns)
 	unsigned int i;
 
 	for (i = 0; i < form_count; i++)
-		if (is_selected(patterns, forms[i].id))
+		if (table_selects(patterns, forms[i].id))
 			list_form(&forms[i]);
 }

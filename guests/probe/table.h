@@ -4,6 +4,9 @@
 
 #include "guests/probe/machine.h"
 
+/* Does one of the patterns (see string_matches()), with commas between them, match? */
+bool table_selects(const char *patterns, const char *id);
+
 /* Prints a line per form: its section and assembly; and another when it must differ as a guest. */
 void table_list(const char *patterns);
 

@@ -6,6 +6,8 @@
 #include "spec/pit.h"
 
 #define COUNT          (PIT_HZ / 50)
+#define PERIOD         (PIT_HZ / 200)
+#define PIT_MODE_RATE  2
 #define ALL_MASKED     0xff
 #define TIMER_UNMASKED 0xfe
 
@@ -30,6 +32,14 @@ static void write_pics(uint8_t master_mask)
 	for (i = 0; i < ARRAY_SIZE(words); i++)
 		out8(words[i].port, words[i].value);
 	out8(PIC_MASTER_DATA, master_mask);
+}
+
+void wake_arm_periodic(void)
+{
+	out8(PIT_CONTROL, PIT_RW_BOTH << PIT_RW_SHIFT | PIT_MODE_RATE << PIT_MODE_SHIFT);
+	out8(PIT_CHANNEL_0, PERIOD & 0xff);
+	out8(PIT_CHANNEL_0, PERIOD >> 8);
+	write_pics(TIMER_UNMASKED);
 }
 
 /* Mode 0 starts with OUT low, so the edge is still to come when the 8259 is initialised. */

@@ -10,7 +10,10 @@
 /* One interrupt, WAKE_VECTOR, comes some 20 ms from now. */
 void wake_arm(void);
 
-/* It comes no more; one that was delivered is acknowledged. */
+/* Instead, one every 5 ms: each has to be ended by an EOI at the first 8259. */
+void wake_arm_periodic(void);
+
+/* They come no more; one that was delivered is ended. */
 void wake_disarm(void);
 
 #endif

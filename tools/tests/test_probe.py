@@ -194,3 +194,9 @@ def test_the_seventeen():
     missing = probe_goldberg.missing_of_seventeen(
         [probe_goldberg.classify(log, form) for form in log.forms.values()])
     assert len(missing) == 14 and missing["JMP"] and not missing["STR"]
+
+
+def test_cause_of_the_probe_itself():
+    native = NATIVE.replace("% in_dx8", "= in_dx8 a port bit is missed\n% in_dx8", 1)
+    difference, = probe_compare.compare("bochs-intel", parse(native), parse(native.replace("rax=ff", "rax=fe")))
+    assert difference.cause == "a port bit is missed"

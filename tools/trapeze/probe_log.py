@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 RECORD = re.compile(r"@ (?P<form>\S+) (?P<mode>\S+) (?P<outcome>\S+)(?P<state>(?: \S+=\S*)*)")
+CAUSE = re.compile(r"= (\S+) (.*)")
 FORM = re.compile(r"% (\S+) \| (.*?) \| (.*)")
 DIFFERS = re.compile(r"~ (\S+) \| (.*?) \| (.*?) \| (.*)")
 RECORDS = re.compile(r"probe: (\d+) records")
@@ -40,6 +41,7 @@ class Log:
     """All that one run of the probe said."""
 
     forms: dict = field(default_factory=dict)
+    causes: dict = field(default_factory=dict)  # by form: the likely cause of a difference, where it told one
     records: dict = field(default_factory=dict)  # by (form, mode)
     digests: dict = field(default_factory=dict)  # of programs, by number
     promised_records: int = None  # as the probe counted them
@@ -77,6 +79,7 @@ def parse(lines):
     """The Log of what the probe printed; prefixes that a hypervisor puts in front are off already."""
     log = Log()
     for line in join(lines):
+        cause = CAUSE.fullmatch(line)
         form, records = FORM.fullmatch(line), RECORDS.fullmatch(line)
         differs = DIFFERS.fullmatch(line)
         digests, programs = DIGESTS.fullmatch(line), PROGRAMS.fullmatch(line)
@@ -91,6 +94,8 @@ def parse(lines):
         elif differs and differs[1] in log.forms:
             log.forms[differs[1]] = replace(log.forms[differs[1]], differs_in=differs[2],
                                             differs_what=differs[3], differs=differs[4])
+        elif cause:
+            log.causes[cause[1]] = cause[2]
         elif digests:
             first = int(digests[1])
             log.digests |= {first + i: digest for i, digest in enumerate(digests[2].split())}
