@@ -10,7 +10,8 @@ from pathlib import Path
 from . import verdict
 from .session import Session
 
-OUTPUT_LIMIT = 4_000_000  # bytes of one boot's console
+OUTPUT_LIMIT = 1_000_000  # bytes of one boot's console
+LINE_LIMIT = 20_000  # and of one line
 MISSING = re.compile(r"exercise missing: (\S+) \(lab \d+, page \S+\)")
 ENDS = {verdict.TRIPLE_FAULT: "SHUTDOWN", verdict.PANIC: "PANIC", verdict.TIMED_OUT: "HANG",
         verdict.EMULATOR_ERROR: "EMULATOR_ERROR", verdict.PASSED: "EARLY_EXIT", verdict.FAILED: "EARLY_EXIT"}
@@ -55,8 +56,9 @@ class Job:
 class Watch:
     """Counts what comes; says why a boot has to be ended, "" for not at all."""
 
-    def __init__(self, silence, restarted=lambda: False):
-        self.silence, self.restarted = silence, restarted
+    def __init__(self, silence, restarted=lambda: False, output=OUTPUT_LIMIT):
+        self.silence, self.restarted, self.output = silence, restarted, output
+        self.partial = lambda: b""  # the line that has not ended
         self.heard, self.bytes = time.monotonic(), 0
         self.end = ""
 
@@ -66,9 +68,9 @@ class Watch:
         self.bytes += len(line) + 1
 
     def __call__(self):
-        if self.bytes > OUTPUT_LIMIT:
+        if self.bytes > self.output or len(self.partial()) > LINE_LIMIT:
             self.end = "FLOOD"
-            return f"more than {OUTPUT_LIMIT} bytes were printed"
+            return f"more than {LINE_LIMIT if self.partial() else self.output} bytes were printed"
         if self.restarted():
             self.end = "RESET"
             return "the machine was reset"
@@ -88,15 +90,17 @@ class Ended:
     result: object  # verdict.Result
 
 
-def boot(job, what, machine, name, limit, silence, listener, restarted=lambda: False):
+def boot(job, what, machine, name, limit, silence, listener, restarted=lambda: False, output=OUTPUT_LIMIT):
     """Boots `what` (a boot.Boot) and watches it; an Ended."""
-    watch = Watch(silence, restarted)
+    watch = Watch(silence, restarted, output)
 
     def listen(line):
         watch.feed(line)
         listener(line)
 
-    result = Session(job.platform, what, machine, job.log(name), limit, listener=listen, watch=watch).run()
+    session = Session(job.platform, what, machine, job.log(name), limit, listener=listen, watch=watch)
+    watch.partial = lambda: session.console.partial
+    result = session.run()
     end = watch.end or ENDS[result.end]
     if end in ("EARLY_EXIT", "HANG") and not any(line.strip() for line in result.lines):
         end = "EMPTY"
