@@ -174,6 +174,9 @@ def main():
     except HostError as error:
         print(f"grade: error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has seen enough
+        return 0
     except KeyboardInterrupt:
         print("grade: interrupted; what is finished is kept: the same command goes on", file=sys.stderr)
         return 130

@@ -11,7 +11,7 @@ import pytest
 
 from trapeze import HostError, grade_hint, grade_points, grade_progress, grade_report
 from trapeze.grade_points import Grade, State, Verdict
-from trapeze.lab import Exercise, Lab
+from trapeze.lab import Exercise, Lab, resolve_needs
 from trapeze.lab_result import ERROR, FAILED, MISSING, PASSED, SKIPPED, TestResult
 
 HINTS = ("look at the contract", "which bit?", "an OR, then an AND")
@@ -23,10 +23,10 @@ def exercise(name, points, needs=(), vendor="intel", tests=None, lab=1):
                     HINTS, vendor, tuple(needs))
 
 
-LAB = Lab(1, "Turning it on", 4, (), (
+LAB, = resolve_needs([Lab(1, "Turning it on", 4, (), (
     exercise("bits", 2), exercise("unlock", 1, ["bits"]), exercise("on", 3, ["unlock"]),
     exercise("both", 2, vendor=""), exercise("svme", 4, vendor="amd"),
-    exercise("halves", 3, tests=("lab1/halves/a*", "lab1/halves/b*", "lab1/halves/c*"))), Path("labs/01-on"))
+    exercise("halves", 3, tests=("lab1/halves/a*", "lab1/halves/b*", "lab1/halves/c*"))), Path("labs/01-on"))])
 NAMES = ["lab1/bits/a", "lab1/bits/b", "lab1/unlock/a", "lab1/on/a", "lab1/both/a", "lab1/halves/a1",
          "lab1/halves/a2", "lab1/halves/b", "lab1/halves/c"]
 
@@ -89,7 +89,8 @@ def test_missing_earns_nothing_even_if_its_tests_pass():
 
 
 def test_an_exercise_of_an_earlier_lab_is_needed():
-    lab = Lab(2, "State", 3, (), (exercise("alloc", 2, ["on"], lab=2),), Path("labs/02-state"))
+    alloc = exercise("alloc", 2, ["on"], lab=2)
+    lab = Lab(2, "State", 3, (), (alloc,), Path("labs/02-state"), {"intel": (alloc,)})
     found = [TestResult("lab2/alloc/a", PASSED)]
     graded = grade_points.grade(lab, "intel", found, stubs("on"), LAB.exercises)
     assert [found.status for found in graded.verdicts] == ["not reached"]

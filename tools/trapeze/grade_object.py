@@ -18,6 +18,7 @@ OWN = r"\.(?:(?:text|rodata|data|bss)(?!\.entry\b)(?:\.[\w.$-]+)?|exercises|debu
 SECTIONS = re.compile(rf"(?:\.rela)?{OWN}|\.comment|\.note\.GNU-stack|\.note\.gnu\.property|\.group|\.symtab"
                       r"|\.symtab_shndx|\.strtab|\.shstrtab")
 HARNESS = re.compile(r"runtime/(harness\w*|power)\.o|labs/.*\.o")
+SCRIPT = re.compile(r"(tests|exercises)_(start|end)")  # names that the linker script defines
 LIMIT = 16 << 20  # bytes of a section in memory: the image lies in 64 MiB
 
 
@@ -98,6 +99,10 @@ def complaints(path, data, owner_of, reference=""):
         owner = owner_of.get(name, "")
         if HARNESS.fullmatch(owner) and not re.search(rf"\b{re.escape(name)}\b", reference):
             found.append(f"{path} uses {name} of {source_of(owner)}, which no kernel file needs")
+        elif SCRIPT.fullmatch(name):
+            found.append(f"{path} uses {name} of the linker script, which no kernel file needs")
+    found += [f"{path} defines {name}, which belongs to the linker script" for name in sorted(read.defined)
+              if SCRIPT.fullmatch(name)]
     return found
 
 

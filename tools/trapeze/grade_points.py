@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from fractions import Fraction
 
-from . import lab_result
 from .lab_result import ERROR, PASSED, SKIPPED
 
 # What became of an exercise.
@@ -215,8 +214,3 @@ def grade_nothing(lab, vendor, state, failure, note):
             verdict.status, verdict.why, verdict.failure = MISSING, "not written yet", ""
         graded.verdicts.append(verdict)
     return graded
-
-
-def all_results_hung(results):
-    """Did a test of this run hit a limit of time, so that the run is worth repeating?"""
-    return any(result.status == lab_result.ERROR and result.end == "HANG" for result in results)

@@ -26,7 +26,7 @@ def plural(number, noun):
 
 def headline(grade):
     """One line: what was graded, and the points."""
-    vendor = f" on {TECHNOLOGY[grade.vendor]}" if grade.vendor else ""
+    vendor = f", on {TECHNOLOGY[grade.vendor]}" if grade.vendor else ""
     return f"lab {grade.lab}, {grade.title}{vendor}: {grade.earned} of {plural(grade.points, 'point')}"
 
 

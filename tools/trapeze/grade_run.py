@@ -11,9 +11,6 @@ from . import ROOT, build_folder, grade_build, grade_points, grade_submission, l
 from .grade_build import BuildFailed
 from .grade_points import FAILURES, State
 from .lab import VENDORS, all_exercises
-from .platforms import WITHOUT_KVM
-
-DETERMINISTIC = {"bochs"}  # platforms where a limit counts instructions: a hang is a hang
 
 
 @dataclass(frozen=True)
@@ -118,15 +115,11 @@ def run_vendor(task, base, tree, vendor, state, listener):
 
 
 def run_tests(task, pristine, tree, vendor, listener=lambda result, vendor: None, patterns=("*",)):
-    """The results of the lab's tests. A run that hit a limit of time is made once more."""
+    """The results of the lab's tests. (lab_run runs again what hit a limit of time where time is real.)"""
     build = build_folder() if tree == ROOT else tree / "build"
     with build_folder_is(build):
-        results = lab_run.run_lab(tree, build, task.lab, vendor, task.nonce, pristine,
-                                  lambda result: listener(result, vendor), patterns)
-        if grade_points.all_results_hung(results) and WITHOUT_KVM[vendor] not in DETERMINISTIC:
-            results = lab_run.run_lab(tree, build, task.lab, vendor, task.nonce, pristine,
-                                      patterns=patterns)
-    return results
+        return lab_run.run_lab(tree, build, task.lab, vendor, task.nonce, pristine,
+                               lambda result: listener(result, vendor), patterns)
 
 
 @contextlib.contextmanager
