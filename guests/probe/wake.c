@@ -51,8 +51,9 @@ void wake_arm(void)
 	out8(PIT_CHANNEL_0, COUNT >> 8);
 }
 
-/* Initialising forgets what was in service. */
+/* Ends what is in service: initialising does not forget that everywhere (KVM). */
 void wake_disarm(void)
 {
+	out8(PIC_MASTER_COMMAND, PIC_OCW2_EOI);
 	write_pics(ALL_MASKED);
 }
