@@ -33,7 +33,7 @@ probe_SOURCES    := $(COMMON) $(wildcard guests/probe/*.[cS])
 selftest_SOURCES := $(COMMON) $(wildcard runtime/selftest/*.[cS])
 vmx-tests_SOURCES := $(COMMON) $(wildcard vmx-tests/*.[cS] vmx-tests/*/*.[cS])
 # A lab's tests run inside the kernel, in the place of its main function; its allocator fails on demand.
-LAB_KERNEL := $(filter-out kernel/main.c,$(KERNEL)) $(wildcard labs/*.c)
+LAB_KERNEL := $(filter-out kernel/main.c,$(KERNEL)) $(wildcard labs/*.[cS])
 $(foreach lab,$(TESTED_LABS),$(eval $(call lab_image,$(lab))_SOURCES := $(LAB_KERNEL) $(wildcard $(lab)/tests*.c)))
 LAB_LDFLAGS := $(foreach function,page_alloc page_alloc_zeroed page_free,-Wl,--wrap=$(function))
 
