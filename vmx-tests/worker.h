@@ -29,6 +29,9 @@ outcome worker_run(worker_job *job, void *arg);
    come back. */
 void worker_restart(unsigned int cpu);
 
+/* Starts a worker again that shut down: false when it stays so, as after a VMX abort it should. */
+bool worker_revive(unsigned int cpu);
+
 uint32_t worker_apic_id(unsigned int cpu);
 
 /* Waits until *flag is not 0, on any CPU: false when that took some seconds. */

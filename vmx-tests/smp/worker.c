@@ -138,6 +138,12 @@ void worker_restart(unsigned int cpu)
 		panic("CPU %u cannot be started again", cpu);
 }
 
+bool worker_revive(unsigned int cpu)
+{
+	__atomic_store_n(&workers[cpu].job, NULL, __ATOMIC_RELEASE);
+	return smp_restart(cpu);
+}
+
 void worker_start(unsigned int cpu, worker_job *job, void *arg)
 {
 	if (cpu == 0 || cpu >= worker_cpus())
