@@ -10,6 +10,7 @@
 #include "spec/cpuid.h"
 
 #define EXERCISES_MAX 128
+#define LABS          10
 
 extern const struct exercise exercises_start[], exercises_end[];
 static bool reached[EXERCISES_MAX];
@@ -33,10 +34,10 @@ void exercise_list(void)
 {
 	assert((uintptr_t)exercises_end - (uintptr_t)exercises_start <=
 		sizeof(struct exercise) * EXERCISES_MAX);
-	for (const struct exercise *exercise = exercises_start; exercise < exercises_end;
-		exercise++)
-		if (is_asked_for(exercise))
-			print_exercise("missing", exercise);
+	for (unsigned int lab = 0; lab < LABS; lab++)
+		for (const struct exercise *e = exercises_start; e < exercises_end; e++)
+			if (e->lab == lab && is_asked_for(e))
+				print_exercise("missing", e);
 }
 
 void exercise_reached(const struct exercise *exercise)

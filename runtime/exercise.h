@@ -27,7 +27,7 @@ struct exercise {
 	} while (0)
 
 /* Prints "exercise missing: NAME (lab N, page PAGE)" for each exercise that this CPU's vendor asks
-   for. */
+   for, lab by lab. */
 void exercise_list(void);
 
 /* Prints "exercise reached: NAME (lab N, page PAGE)", once for each exercise. */

@@ -5,7 +5,7 @@ the reference's sources, so that exactly these exercises are stubs: blanking all
 is one operation. blank() and restore() are the two cases that tests ask for. `write_handout()` writes a
 whole tree. A stub's body says that the exercise is missing and returns what its contract says of failure; what only
 blanked bodies used (static functions, tables) goes with them, so that a hand-out compiles
-without warnings.
+without warnings. A stub is not inline: its record would go with an inline function that nobody calls yet.
 
 In the hand-out's tree handout.toml says which one it is: `lab = 3`, `vendor = "intel"` (or "")."""
 
@@ -65,8 +65,9 @@ def blank_c(text, file, blanked, known):
             text = cut(text, item.start, item.end)
         elif item.kind == "function" and item.name in by_name:
             orphans = find_orphans(source, item, kept - alive, removed)
-            text = text[:item.body[0]] + stub_body(source, item, by_name[item.name], orphans) + \
-                text[item.body[1]:]
+            head = text[item.begin:item.body[0]].replace("static inline ", "static ", 1)
+            text = text[:item.begin] + head + \
+                stub_body(source, item, by_name[item.name], orphans) + text[item.body[1]:]
     if any("vm_die(" in exercise.failure for exercise in blanked):
         text = add_include(text, "kernel/vm.h")
     return add_include(text)
@@ -318,9 +319,10 @@ def write_changed(path, text):
 
 
 def files_of(root):
-    """The files of the finished tree: those that git knows; without git all but what is built."""
+    """The files of the finished tree: those that git does not ignore; without git all but what is built."""
     if (Path(root) / ".git").exists():
-        done = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                              cwd=root, capture_output=True, text=True, check=True)
         return [name for name in done.stdout.split("\0") if name and (Path(root) / name).is_file()]
     return sorted(str(path.relative_to(root)) for path in Path(root).rglob("*")
                   if path.is_file() and not {"build", "__pycache__"} & set(path.relative_to(root).parts))
