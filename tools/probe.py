@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from trapeze import HostError, build_folder, probe_compare, probe_random, probe_run
+from trapeze import HostError, build_folder, probe_compare, probe_random, probe_run, probe_sweep
 from trapeze.platforms import choose
 
 # What a CPU without unrestricted guests can be measured in, and what not.
@@ -30,6 +30,7 @@ def parse_arguments():
     parser.add_argument("--model", default="", help="the platform's name of a CPU model")
     parser.add_argument("--quick", default="", help="1: the labs' selection, under 10 s")
     parser.add_argument("--forms", default="", help="only forms that match one of these, with commas")
+    parser.add_argument("--sweeps", default="", help="only sweeps that match one of these, with commas")
     parser.add_argument("--seed", default="", help="of the random programs")
     parser.add_argument("--programs", default="", help="how many random programs")
     parser.add_argument("--program", default="", help="only this random program, shrunk when it differs")
@@ -55,9 +56,9 @@ class Probe:
         self.arguments = arguments
         self.platform, self.why = choose(arguments.cpu, arguments.on or "auto")
         self.seed = number(arguments.seed, 1, "SEED")
-        quick = arguments.quick not in ("", "0")
-        self.forms = arguments.forms or (QUICK_FORMS if quick else "*")
-        default = 0 if arguments.forms else QUICK_PROGRAMS if quick else PROGRAMS
+        self.quick = arguments.quick not in ("", "0")
+        self.forms = arguments.forms or (QUICK_FORMS if self.quick else "*")
+        default = 0 if arguments.forms else QUICK_PROGRAMS if self.quick else PROGRAMS
         self.programs = number(arguments.programs, default, "PROGRAMS")
         self.stage2 = True
 
@@ -105,7 +106,41 @@ class Probe:
         programs = probe_compare.different_programs(native, run.log) if run.log.digests else []
         complaints = self.complaints(native, run)
         self.show(differences, programs, complaints)
-        return self.report(native, differences, programs, complaints)
+        return self.report(native, differences, programs, complaints, self.sweep("*"))
+
+    def sweep(self, patterns):
+        """Resource control: (how many sweeps were made, what they found); nothing where no guest of Trapeze
+        with memory of its own is what is looked at."""
+        if hasattr(self.platform, "outer") or not self.stage2 or (self.arguments.forms and patterns == "*"):
+            return 0, []
+        sweeps = probe_sweep.run(self.platform, patterns, self.quick, self.arguments.model,
+                                 number(self.arguments.gdb, 0, "GDB"))
+        found = probe_sweep.violations(self.platform.name, sweeps)
+        swept = probe_sweep.count(sweeps, found)
+        print(f"probe: {swept} sweeps, {sweeps.accesses} accesses, {sweeps.result.seconds:.1f} s", flush=True)
+        for violation in found:
+            if not violation.explained:
+                self.show_sweep_violation(violation)
+        return swept, found
+
+    def show_sweep_violation(self, violation):
+        """Something that a guest could reach, or that others noticed."""
+        print(f"VIOLATION {violation.sweep} at {violation.where}\n"
+              f"  seen: {violation.what}\n"
+              f"  rule: {violation.rule} (resource control)\n"
+              f"  likely cause: {violation.cause}\n"
+              f"  rerun: {self.debug('SWEEPS=' + violation.sweep)}")
+
+    def only_sweeps(self):
+        """SWEEPS=: nothing is run natively."""
+        swept, found = self.sweep(self.arguments.sweeps)
+        bad = [violation for violation in found if not violation.explained]
+        for violation in found:
+            if violation.explained:
+                print(f"explained: {violation.sweep} at {violation.where}: {violation.explained}")
+        print(f"probe: {self.platform.name}: {swept} sweeps, {len(bad)} violations, "
+              f"{len(found) - len(bad)} explained: {'FAILED' if bad or not swept else 'in control'}")
+        return 1 if bad or not swept else 0
 
     def complaints(self, native, run):
         """What is wrong beyond single records, as sentences."""
@@ -148,24 +183,26 @@ class Probe:
             print(f"  {line}")
         print(f"  rerun: {self.debug(f'SEED={self.seed} PROGRAM={index}')}")
 
-    def report(self, native, differences, programs, complaints):
+    def report(self, native, differences, programs, complaints, swept):
         """The last line and the JSON; returns the exit status."""
-        violations = [difference for difference in differences if not difference.explained]
+        sweeps, found = swept
+        violations = [difference for difference in [*differences, *found] if not difference.explained]
         unavailable = sum(difference.explained == probe_compare.UNAVAILABLE for difference in differences)
-        explained = len(differences) - len(violations) - unavailable
+        explained = len(differences) + len(found) - len(violations) - unavailable
         numbers = {"forms": len({form for form, _ in native.records}), "records": len(native.records),
-                   "programs": len(native.digests), "sweeps": 0,
+                   "programs": len(native.digests), "sweeps": sweeps,
                    "violations": len(violations) + len(programs), "explained": explained,
                    "unavailable": unavailable}
         folder = build_folder() / "reports"
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"probe-{self.platform.name}.json"
         details = {"differences": [vars(difference) for difference in differences],
-                   "different_programs": programs, "complaints": complaints, "seed": self.seed}
+                   "different_programs": programs, "complaints": complaints, "seed": self.seed,
+                   "sweep_violations": [vars(violation) for violation in found]}
         file.write_text(json.dumps(numbers | details, indent=1) + "\n")
         bad = bool(violations or programs or complaints)
         print(f"probe: {self.platform.name}: " + ", ".join(f"{count} {name}" for name, count in
-                                                           numbers.items() if name != "sweeps" and (count or name != "unavailable"))
+                                                           numbers.items() if count or name != "unavailable")
               + f": {'FAILED' if bad else 'equivalent'}; {file}")
         return 1 if bad else 0
 
@@ -187,6 +224,8 @@ class Probe:
             words = f"part=random seed={self.seed} first={self.arguments.program} programs=1"
         print(f"probe: gdb {build_folder() / 'trapeze.elf'} -ex 'target remote :{self.arguments.gdb}'",
               flush=True)
+        if self.arguments.sweeps:
+            return self.only_sweeps()
         run = self.run(words, True)
         print("\n".join(run.lines))
         return 0 if run.result.passed else 1
@@ -198,6 +237,8 @@ def main():
         probe = Probe(parse_arguments())
         if probe.arguments.gdb:
             return probe.under_debugger()
+        if probe.arguments.sweeps:
+            return probe.only_sweeps()
         return probe.one_program() if probe.arguments.program else probe.compare()
     except HostError as error:
         print(f"probe: error: {error}", file=sys.stderr)

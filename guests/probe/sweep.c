@@ -121,10 +121,17 @@ static uint64_t finish_block(struct walk *walk)
 	return judge_block(walk);
 }
 
-static bool is_in_sample(const struct sweep *sweep, uint64_t index)
+/* The first access after `index` that is in the sample, or the end. */
+static uint64_t next_in_sample(const struct sweep *sweep, uint64_t index, uint64_t end)
 {
-	return index % request->sample == 0 ||
-	       (sweep->kind->matters != NULL && sweep->kind->matters(sweep, index));
+	uint64_t regular = MIN(index + request->sample - index % request->sample, end);
+
+	if (sweep->kind->matters == NULL)
+		return regular;
+	for (index++; index < regular; index++)
+		if (sweep->kind->matters(sweep, index))
+			return index;
+	return regular;
 }
 
 static void add_access(struct walk *walk, uint64_t index)
@@ -147,15 +154,16 @@ static uint64_t run_sweep(const struct sweep *sweep, uint64_t *accesses)
 	*accesses = 0;
 	walk.sweep = sweep;
 	walk.count = 0;
-	for (index = 0; index < count; index++) {
-		if (is_in_sample(sweep, index))
-			add_access(&walk, index);
-		if (walk.count == BLOCK || (index == count - 1 && walk.count > 0)) {
-			*accesses += walk.count;
+	for (index = 0; index < count; index = next_in_sample(sweep, index, count)) {
+		add_access(&walk, index);
+		if (walk.count == BLOCK) {
+			*accesses += BLOCK;
 			broken += finish_block(&walk);
 			walk.count = 0;
 		}
 	}
+	*accesses += walk.count;
+	broken += finish_block(&walk);
 	sweep_record_flush();
 	if (sweep->kind->end != NULL)
 		sweep->kind->end(sweep);

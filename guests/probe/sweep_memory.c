@@ -6,9 +6,10 @@
 #include "runtime/x86.h"
 #include "spec/cpuid.h"
 
-#define ENTRIES     512
-#define WINDOW_SLOT 128 /* entry of the root: a part of the address space that nothing else is in  \
-			 */
+#define ENTRIES 512
+#define WINDOW_SLOT                                                                                \
+	128 /* entry of the root: a part of the address space that nothing else is in              \
+	     */
 #define WINDOW       ((uint64_t)WINDOW_SLOT << 39)
 #define SMALL_WINDOW (WINDOW + PAGE_SIZE_1G)
 #define RIGHTS       (PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX)
@@ -120,12 +121,6 @@ static uint64_t where_2m(const struct sweep *sweep, uint64_t index)
 	return index * PAGE_SIZE_2M;
 }
 
-static bool is_device_2m(const struct sweep *sweep, uint64_t index)
-{
-	return index * PAGE_SIZE_2M < memory_end() + PAGE_SIZE_1G / 8 ||
-	       (index * PAGE_SIZE_2M >> 24) == 0xfe; /* where a PC's APICs are */
-}
-
 static void expect_2m(const struct sweep *sweep, uint64_t index, struct sweep_policy *policy)
 {
 	expect_address(where_2m(sweep, index), policy, true);
@@ -215,7 +210,6 @@ static void write_edge(const struct sweep *sweep, uint64_t index, struct sweep_r
 static const struct sweep_kind every_2m = {
 	.count = count_2m,
 	.where = where_2m,
-	.matters = is_device_2m,
 	.expect = expect_2m,
 	.access = exchange_2m,
 };
