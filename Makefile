@@ -116,7 +116,7 @@ check:
 probe:
 	$(call SETUP_AND_BUILD,run)
 	@$(PYTHON) tools/probe.py --cpu '$(CPU)' --on '$(ON)' --model '$(MODEL)' --quick '$(QUICK)' \
-		--forms '$(FORMS)' --seed '$(SEED)' --programs '$(PROGRAMS)' --program '$(PROGRAM)' \
+		--forms '$(FORMS)' --sweeps '$(SWEEPS)' --seed '$(SEED)' --programs '$(PROGRAMS)' --program '$(PROGRAM)' \
 		--gdb '$(GDB)'
 
 goldberg:
