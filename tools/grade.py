@@ -124,6 +124,8 @@ class Command:
         from trapeze import grade_class  # a hand-out has none
         self.need_confinement()
         arguments = self.arguments
+        if arguments.submissions:
+            grade_class.find_submissions(arguments.submissions)
         task = grade_local.task_of(self.labs, self.lab, self.vendor, 0)
         folder = Path(arguments.prepare or arguments.session or arguments.submissions and arguments.out
                       or build_folder() / f"grades-lab{task.lab.number}")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from . import ROOT, HostError, build_folder, grade_points, grade_progress, grade_report, grade_run, \
     grade_submission, lab_run
+from .lab import HANDOUT as MARK
 from .lab import VENDORS, all_exercises
 
-MARK = "handout.toml"  # what a hand-out is; the finished tree has none
 BAR = 24
 
 
