@@ -65,6 +65,7 @@ struct vcpu *lab_guest_make(const uint8_t *code, const uint8_t *end)
 	struct vm *vm = lab_vm(false);
 	struct vcpu *vcpu = &vm->vcpu;
 
+	lab_turn_off();
 	switched_init_cpu();
 	if (backend->cpu_on() != 0 || vcpu_create(vcpu, vm) != 0)
 		return NULL;

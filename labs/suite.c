@@ -234,7 +234,7 @@ static void leave_svm(void)
 	wrmsr(MSR_IA32_EFER, rdmsr(MSR_IA32_EFER) & ~EFER_SVME);
 }
 
-static void turn_off(void *arg)
+void lab_turn_off(void)
 {
 	if (has_vtx())
 		leave_vmx();
@@ -242,12 +242,17 @@ static void turn_off(void *arg)
 		leave_svm();
 }
 
+static void turn_off_there(void *arg)
+{
+	lab_turn_off();
+}
+
 static void before(const struct test *test)
 {
 	next_allocation = LAB_ALLOCATE;
-	turn_off(NULL);
+	lab_turn_off();
 	if (smp_cpus > 1)
-		lab_run_on_cpu_1(turn_off, NULL);
+		lab_run_on_cpu_1(turn_off_there, NULL);
 }
 
 /* What the kernel's own main function has done before the first guest. */

@@ -13,6 +13,9 @@ struct vmcs_region;
 
 extern const struct test_need lab_needs_vtx, lab_needs_amdv, lab_needs_second_cpu;
 
+/* Virtualization off on the calling CPU, as each test finds it. Rows of a sweep do it themselves. */
+void lab_turn_off(void);
+
 /* Runs body(arg) on CPU 1 and waits for its end. An exception there ends the image. */
 void lab_run_on_cpu_1(void (*body)(void *arg), void *arg);
 

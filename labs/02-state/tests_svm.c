@@ -39,7 +39,6 @@ static const struct msr_row passed_low[] = {
 	{ { "IA32_SYSENTER_CS", OK }, MSR_IA32_SYSENTER_CS, 0 },
 	{ { "IA32_SYSENTER_ESP", OK }, MSR_IA32_SYSENTER_ESP, 0 },
 	{ { "IA32_SYSENTER_EIP", OK }, MSR_IA32_SYSENTER_EIP, 0 },
-	{ { "IA32_PAT", OK }, MSR_IA32_PAT, 0 },
 };
 static const struct msr_row passed_high[] = {
 	{ { "IA32_STAR", OK }, MSR_IA32_STAR, 0 },
@@ -52,6 +51,7 @@ static const struct msr_row passed_high[] = {
 static const struct msr_row closed[] = {
 	{ { "IA32_TSC", OK }, MSR_IA32_TSC, 3 },
 	{ { "IA32_EFER", OK }, MSR_IA32_EFER, 3 },
+	{ { "IA32_PAT", OK }, MSR_IA32_PAT, 3 },
 	{ { "VM_CR", OK }, MSR_AMD_VM_CR, 3 },
 	{ { "VM_HSAVE_PA", OK }, MSR_AMD_VM_HSAVE_PA, 3 },
 	{ { "IA32_SYSENTER_CS - 1", OK }, MSR_IA32_SYSENTER_CS - 1, 3 },
@@ -65,7 +65,7 @@ static outcome check_msr(void)
 	unsigned int bits;
 
 	svm_permission_init();
-	bits = msr_bits(svm_permission_msr(true), row->msr);
+	bits = msr_bits(svm_permission_msr(), row->msr);
 	return bits == row->bits ? OK
 				 : test_mismatch(__LINE__, "%s is %#x, not %#x", row->row.name,
 					   bits, row->bits);
@@ -104,7 +104,7 @@ TEST(pass_msr, count, MSR_CITATION,
 	unsigned int clear = 0;
 
 	svm_permission_init();
-	map = svm_permission_msr(false);
+	map = svm_permission_msr();
 	for (unsigned int i = 0; i < MSRPM_BYTES * 8; i++)
 		clear += !(map[i / 8] >> i % 8 & 1);
 	CHECK_EQUAL(clear, 2 * 11); /* the MSRs in permission.c's table */
@@ -256,10 +256,10 @@ TEST(svm_control_write, maps, "APM MSR Intercepts",
 	const struct svm_vmcb *vmcb = write_control(true, PAGE_SIZE);
 
 	CHECK_EQUAL(vmcb->iopm_base_pa, svm_permission_io(true));
-	CHECK_EQUAL(vmcb->msrpm_base_pa, svm_permission_msr(true));
+	CHECK_EQUAL(vmcb->msrpm_base_pa, svm_permission_msr());
 	vmcb = write_control(false, 0);
 	CHECK_EQUAL(vmcb->iopm_base_pa, svm_permission_io(false));
-	CHECK_EQUAL(vmcb->msrpm_base_pa, svm_permission_msr(false));
+	CHECK_EQUAL(vmcb->msrpm_base_pa, svm_permission_msr());
 	return OK;
 }
 
