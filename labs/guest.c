@@ -62,9 +62,15 @@ static const struct state start[] = {
 
 struct vcpu *lab_guest_make(const uint8_t *code, const uint8_t *end)
 {
-	struct vm *vm = lab_vm(false);
+	return lab_guest_make_on(code, end, NULL);
+}
+
+struct vcpu *lab_guest_make_on(const uint8_t *code, const uint8_t *end, uint64_t *root)
+{
+	struct vm *vm = lab_vm(root != NULL);
 	struct vcpu *vcpu = &vm->vcpu;
 
+	vm->stage2 = (struct stage2){ .format = backend->stage2_format, .root = root };
 	lab_turn_off();
 	switched_init_cpu();
 	if (backend->cpu_on() != 0 || vcpu_create(vcpu, vm) != 0)

@@ -17,6 +17,9 @@
 struct vcpu *lab_guest_make(const uint8_t *code, const uint8_t *end);
 #define LAB_GUEST(name) lab_guest_make(name, name##_end)
 
+/* The same on stage-2 tables of the test's own, of which root is the level-4 one. */
+struct vcpu *lab_guest_make_on(const uint8_t *code, const uint8_t *end, uint64_t *root);
+
 /* Its pages. */
 extern uint8_t lab_guest_code[PAGE_SIZE], lab_guest_stack[PAGE_SIZE], lab_guest_data[PAGE_SIZE];
 
