@@ -129,7 +129,9 @@ class Command:
         task = grade_local.task_of(self.labs, self.lab, self.vendor, 0)
         folder = Path(arguments.prepare or arguments.session or arguments.submissions and arguments.out
                       or build_folder() / f"grades-lab{task.lab.number}")
-        session = grade_class.open_session(folder, self.labs, task.lab, self.vendor, self.seed,
+        # A class has one nonce, which its session keeps; a submission that comes alone has its own.
+        nonce = self.nonce() if arguments.one else self.seed
+        session = grade_class.open_session(folder, self.labs, task.lab, self.vendor, nonce,
                                            arguments.already_isolated)
         if arguments.prepare:
             print(f"grade: {folder} is ready")
