@@ -2,10 +2,12 @@
 #include "guests/probe/context.h"
 
 #include "guests/probe/engine.h"
+#include "guests/probe/segments.h"
 #include "guests/probe/wake.h"
 #include "runtime/apic.h"
 #include "runtime/segments.h"
 #include "runtime/string.h"
+#include "runtime/trap.h"
 #include "runtime/x86.h"
 
 /* Entry points of system calls lie in the code page, where the terminator waits. */
@@ -14,12 +16,13 @@
 	(AT_CODE(0xb80) | (uint64_t)SELECTOR_CODE64 << 32 |                                        \
 		(uint64_t)(SELECTOR_USER_CODE32 | 3) << 48)
 
-#define MOVED_TSS   0x60
-#define MOVED_LDT   0x70
+#define MOVED_TSS   0x70
+#define MOVED_LDT   0x80
 #define TYPE_BUSY   BIT(41)
 #define LDT_PRESENT UINT64_C(0x820000000000)
 
 static uint64_t root[512] __aligned(4096);
+static uint64_t own_gdt[SELECTOR_PROBE_END / 8] __aligned(16);
 static uint64_t moved_gdt[(MOVED_LDT + 16) / 8] __aligned(16);
 
 /* CR3 can be seen by the code under test, so the first table has an address of its own. */
@@ -27,6 +30,22 @@ static void move_root(void)
 {
 	memcpy(root, (const void *)(uintptr_t)(read_cr3() & PTE_ADDR), sizeof(root));
 	write_cr3((uintptr_t)root);
+}
+
+/* The runtime's segments, which stay loaded, and those of segments.h. */
+static void extend_gdt(void)
+{
+	struct descriptor_table old = read_gdtr();
+	uint64_t gate = AT_CODE(0x800);
+
+	memcpy(own_gdt, (const void *)(uintptr_t)old.base, old.limit + 1U);
+	own_gdt[SELECTOR_CONFORMING64 / 8] = DESCRIPTOR_CONFORMING64;
+	own_gdt[SELECTOR_CONFORMING32 / 8] = DESCRIPTOR_CONFORMING32;
+	own_gdt[SELECTOR_CALL_GATE / 8] = DESCRIPTOR_CALL_GATE | SELECTOR_CODE64 << 16 |
+					  (gate & BITS(15, 0)) | (gate & BITS(31, 16)) << 32;
+	own_gdt[SELECTOR_CALL_GATE / 8 + 1] = gate >> 32;
+	write_gdtr((struct descriptor_table){ sizeof(own_gdt) - 1, (uintptr_t)own_gdt });
+	trap_set_stack((uintptr_t)engine_stack + ENGINE_STACK_BYTES / 2);
 }
 
 static void write_debug_registers(void)
@@ -59,10 +78,12 @@ void context_init(void)
 	write_cr4(CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT);
 	write_cr0(CR0_PG | CR0_AM | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
 	wrmsr(MSR_IA32_EFER, EFER_NXE | EFER_LMA | EFER_LME | EFER_SCE);
-	/* QEMU 7.2's TCG, under KVM, dies of the write when an interrupt of the firmware's is pending. */
+	/* QEMU 7.2's TCG, under KVM, dies of the write when an interrupt of the firmware's is
+	 * pending. */
 	if (read_cr8() != 0)
 		write_cr8(0);
 	move_root();
+	extend_gdt();
 	write_debug_registers();
 	write_system_call_msrs();
 	__asm__ volatile("lldt %w0" : : "r"(0));

@@ -3,6 +3,7 @@
 #include "guests/probe/form.h"
 
 #include "guests/probe/legacy_low.h"
+#include "guests/probe/segments.h"
 #include "runtime/segments.h"
 
 #define TEXT_OF(x) #x
@@ -17,6 +18,9 @@
 #define KERNEL_DATA TEXT(SELECTOR_DATA)
 #define USER_DATA   TEXT(SELECTOR_USER_DATA)
 #define TSS         TEXT(SELECTOR_TSS)
+#define CALL_GATE   TEXT(SELECTOR_CALL_GATE)
+#define TASK_GATE   TEXT(SELECTOR_TASK_GATE)
+#define TASK        TEXT(SELECTOR_TASK)
 #define LANDING     CODE_AT(2048)
 
 #define FORM64(id, text, section, ...) CODE(64, id, text)
@@ -36,6 +40,8 @@
 #define PUSHW                        "push"
 #define POPFW                        "popf"
 #define LRET                         "lretq"
+#define USER_CODE                    TEXT(SELECTOR_USER_CODE64)
+#define CONFORMING                   TEXT(SELECTOR_CONFORMING64)
 #define CODE_AT(offset)              "engine_code+" #offset
 #define DATA_AT(offset)              "engine_data+" #offset
 #define STACK_AT(offset)             "engine_stack+" #offset
@@ -58,6 +64,8 @@
 #undef PUSHW
 #undef POPFW
 #undef LRET
+#undef USER_CODE
+#undef CONFORMING
 #undef CODE_AT
 #undef DATA_AT
 #undef STACK_AT
@@ -80,6 +88,8 @@
 #define PUSHW                          "pushl"
 #define POPFW                          "popfl"
 #define LRET                           "lretw"
+#define CONFORMING                     TEXT(SELECTOR_CONFORMING32)
+#define USER_CODE                      TEXT(SELECTOR_USER_CODE32)
 #define CODE_AT(offset)                TEXT(LEGACY_CODE) "+" #offset
 #define DATA_AT(offset)                TEXT(LEGACY_DATA) "+" #offset
 #define STACK_AT(offset)               TEXT(LEGACY_STACK) "+" #offset
@@ -102,6 +112,8 @@
 #undef PUSHW
 #undef POPFW
 #undef LRET
+#undef USER_CODE
+#undef CONFORMING
 #undef CODE_AT
 #undef DATA_AT
 #undef STACK_AT
@@ -124,6 +136,8 @@
 #define PUSHW                          "push"
 #define POPFW                          "popf"
 #define LRET                           "lretl"
+#define CONFORMING                     TEXT(SELECTOR_CONFORMING32)
+#define USER_CODE                      TEXT(SELECTOR_USER_CODE32)
 #define CODE_AT(offset)                "engine_code+" #offset
 #define DATA_AT(offset)                "engine_data+" #offset
 #define STACK_AT(offset)               "engine_stack+" #offset

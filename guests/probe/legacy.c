@@ -3,6 +3,7 @@
 #include "guests/probe/legacy.h"
 
 #include "guests/probe/legacy_low.h"
+#include "guests/probe/segments.h"
 #include "runtime/boot.h"
 #include "runtime/segments.h"
 #include "runtime/string.h"
@@ -130,11 +131,14 @@ static void fill_low(void)
 static void fill_gdt(void)
 {
 	struct descriptor_table host = read_gdtr();
-	uint64_t base = (uintptr_t)&tss;
+	uint64_t base = (uintptr_t)&tss, landing = (uintptr_t)engine_code + 2048;
 
 	memcpy(gdt, (const void *)(uintptr_t)host.base, MIN(host.limit + 1U, sizeof(gdt)));
 	gdt[SELECTOR_TSS / 8] = (sizeof(tss) - 1) | (base & BITS(23, 0)) << 16 | TSS_AVAILABLE |
 				(base & BITS(31, 24)) << 32;
+	gdt[SELECTOR_CALL_GATE / 8] = DESCRIPTOR_CALL_GATE | SELECTOR_CODE32 << 16 |
+				      (landing & BITS(15, 0)) | (landing & BITS(31, 16)) << 32;
+	gdt[SELECTOR_CALL_GATE / 8 + 1] = 0;
 	gdt[SELECTOR_LEGACY_CODE16 / 8] = DESCRIPTOR_CODE16 | (uint64_t)LEGACY_LOW << 16;
 	gdt[SELECTOR_LEGACY_DATA16 / 8] = DESCRIPTOR_DATA16 | (uint64_t)LEGACY_LOW << 16;
 	legacy_pointer64 = (struct descriptor_table){ sizeof(gdt) - 1, (uintptr_t)gdt };

@@ -18,7 +18,7 @@
 #define LEGACY_REDIRECTED 0x80
 #define LEGACY_LANDING    0x1800
 
-/* Selectors beyond those of runtime/segments.h, in the table that legacy.c makes. */
+/* Selectors in the table that legacy.c makes, beyond those of context.h. */
 #define SELECTOR_LEGACY_CODE16 0x78
 #define SELECTOR_LEGACY_DATA16 0x80
 #define SELECTOR_LEGACY_END    0x88
