@@ -3,6 +3,7 @@ observed, never from a list, and draws the verdicts. Running the probe and showi
 
 import re
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from .probe_compare import explain
 
@@ -11,7 +12,8 @@ PLAIN = GPRS | {"rip", "flags", "ss", "ds", "es", "fs", "gs", "cs", "cr2", "tick
 CONTROL_FLAGS = 0x3200  # IF, IOPL
 EXIT_TICKS = 25  # more than this above the native count: it did not run without the monitor
 SETUP_READS_SELECTOR = re.compile(r"mov %[cds]s, [^;]*;")
-WIDTHS = (("64/0", "64/3"), ("compat/0", "compat/3"))
+RETURNS = re.compile(r"\b(iret|lret|ret)[lqw]?( \$\d+)?$")
+WIDTHS = (("64/0", "64/3"), ("compat/0", "compat/3"), ("protected/0", "protected/3"))
 
 # Robin and Irvine, USENIX Security 2000: the mnemonics, and the forms of spec/instructions.def that are theirs.
 SEVENTEEN = {
@@ -20,11 +22,21 @@ SEVENTEEN = {
     "POP": ("pop_",), "PUSH": ("push_",), "CALL": ("call_far",), "JMP": ("jmp_far",), "INT n": ("int_",),
     "RET": ("ret_far",), "STR": ("str",), "MOV": ("mov_from_cs", "mov_from_ss"),
 }
-# Where the experiment may say otherwise than the list, and why.
-WHY_NOT = {
-    "POP": "loading a segment register with a selector of higher privilege faults: what is left of POP traps",
-    "JMP": "a far JMP pushes nothing, and one to a segment of higher privilege faults",
-}
+# Those that a CPU traps at CPL 3 once CR4.UMIP is set (2017).
+UMIP = ("sgdt_umip", "sidt_umip", "sldt_umip", "smsw_umip", "str_umip")
+# Why forms are found that the list does not have, by their names.
+WHY_BEYOND = (
+    (("*_umip",), "an instruction of the list; this CPU lacks UMIP, or its set-up has no effect"),
+    (("sgdt*", "sidt*", "sldt*", "smsw*", "str*", "pushf*", "popf*", "lar*", "lsl*", "verr*", "verw*", "pop_*",
+      "push_*", "call_far*", "jmp_far*", "int_*", "ret_far*", "mov_from_*"),
+     "another form of an instruction of the list"),
+    (("iret*",), "returns to the privilege that the stack names: the list has RET and not IRET"),
+    (("cli_*", "sti_*"), "with IOPL 3 they change IF at CPL 3: the list takes IOPL 0 for granted"),
+    (("mov_to_*", "lfs", "lgs", "lds", "les", "lss", "wr?sbase"),
+     "loads segment state, which a monitor keeps its own of: the list counts reads only"),
+    (("syscall", "sysenter"), "a way into the kernel younger than the Pentium of the list"),
+    (("rdtscp", "rdpid"), "shows IA32_TSC_AUX, which the kernel sets: younger than the list"),
+)
 
 
 @dataclass
@@ -37,6 +49,8 @@ class Verdict:
     privileged: bool = False
     control: list = field(default_factory=list)  # why it is control-sensitive
     behaviour: list = field(default_factory=list)  # why it is behaviour-sensitive
+    evidence: list = field(default_factory=list)  # what was seen, as sentences
+    modes: list = field(default_factory=list)  # in which it violates the theorem
     cells: dict = field(default_factory=dict)  # column: (class, text)
 
     @property
@@ -61,9 +75,12 @@ def observed(record):
 
 
 def effect(record, text):
-    """The same without what the form's own preparation has put into the data and RAX: it reads selectors
-    there, to have valid ones."""
+    """The same without what the form's own preparation has put into the data, RAX and the stack: it reads
+    selectors there, to have valid ones."""
     outcome, state = observed(record)
+    # At CPL 0 of protected mode a trap's own frame covers what lies below the stack.
+    if RETURNS.search(text) or record.mode.startswith("protected"):
+        state = {name: value for name, value in state.items() if "stack+" not in name}
     if SETUP_READS_SELECTOR.search(text):
         state = {name: value for name, value in state.items() if name != "rax" and "data+" not in name}
     return outcome, state
@@ -117,6 +134,51 @@ def is_same_moved(user, moved):
         {k: v for k, v in state.items() if k != "flags"} == {k: v for k, v in plain.items() if k != "flags"})
 
 
+def changed_name(before, after):
+    """The first name in which two effects differ, with both values; of memory only the first word."""
+    for name in [*before[1], *(name for name in after[1] if name not in before[1])]:
+        values = [effects[1].get(name, "as before").partition("/")[0] for effects in (before, after)]
+        if values[0] != values[1]:
+            return name, *values
+    return None
+
+
+def spoken(name):
+    """The name of a piece of state, as one says it."""
+    return {"data": "memory", "stack": "the stack", "rip": "the end"}.get(name.partition("+")[0], name.upper())
+
+
+def evidence(kernel, user, moved, text):
+    """Sentences on what was seen of one mode."""
+    found = []
+    mode = user.mode.partition("/")[0]
+    if kernel is not None and not is_fault(kernel) and not is_fault(user):
+        change = changed_name(effect(kernel, text), effect(user, text))
+        if change:
+            found.append(f"{mode}: {spoken(change[0])} is {change[1]} in ring 0, {change[2]} in ring 3")
+    if moved is not None and not is_fault(user) and not is_same_moved(user, moved):
+        change = changed_name(observed(user), observed(moved))
+        if change:
+            found.append(f"{mode}: {spoken(change[0])} is {change[1]} here, {change[2]} where the tables lie elsewhere")
+    for name in control_reasons(user):
+        if name in user.state:
+            found.append(f"{mode}: ring 3 sets {spoken(name)} to {user.state[name]}")
+    if user.outcome.startswith("int"):
+        found.append(f"{mode}: ring 3 arrives at vector {user.outcome[3:]} of the IDT")
+    return found
+
+
+def why_beyond(form):
+    """Why the experiment finds a form that the published list does not have, or "" ."""
+    return next((reason for patterns, reason in WHY_BEYOND
+                 if any(fnmatchcase(form, pattern) for pattern in patterns)), "")
+
+
+def listed(form):
+    """The mnemonic of the published list that the form is of, or ""."""
+    return next((mnemonic for mnemonic, prefixes in SEVENTEEN.items() if form in prefixes), "")
+
+
 def classify(log, form):
     """The Verdict over all sizes of code that the form exists in."""
     verdict = Verdict(form.name, form.section, form.text)
@@ -133,6 +195,10 @@ def classify(log, form):
             verdict.behaviour += [r for r in behaviour_reasons(kernel, user, moved, form.text)
                                   if r not in verdict.behaviour]
         verdict.control += [r for r in control if r not in verdict.control]
+        if not privileged and (control or not is_fault(user) and behaviour_reasons(kernel, user, moved,
+                                                                                   form.text)):
+            verdict.modes.append(user_mode.partition("/")[0])
+            verdict.evidence += evidence(kernel, user, moved, form.text)
     return verdict
 
 
@@ -140,40 +206,65 @@ def native_cell(record):
     """(class, text) of a native column."""
     if record is None:
         return "none", "does not exist"
-    return ("trap" if is_fault(record) else "run"), record.outcome
+    return ("trap", f"traps: {record.outcome}") if is_fault(record) else ("run", told(record))
 
 
-def guest_cell(native, guest, form):
+def told(record):
+    """What it did, in few words."""
+    words = [f"{name} = {value.partition('/')[0]}" for name, value in record.state.items()
+             if name not in ("rip", "ticks")]
+    ending = "runs" if record.outcome == "end" else f"runs: {record.outcome}"
+    return ending + (": " + ", ".join(words[:3]) if words else "")
+
+
+def guest_cell(native, guest, form, platform):
     """(class, text) of a guest's column: does it exit, and does it see its own machine?"""
     if native is None or guest is None:
         return "none", "not run"
     exits = int(guest.state.get("ticks", "0")) - int(native.state.get("ticks", "0")) > EXIT_TICKS
+    same = observed(native) == observed(guest)
+    if same and is_fault(guest):
+        return ("exit", f"exits, and the monitor injects {guest.outcome}") if exits else (
+            "own", f"traps in the guest: {guest.outcome}")
+    if same:
+        return ("exit", "exits; the monitor does the same") if exits else ("own", "runs on the guest's own state")
+    why = explain(platform, form, native, guest)[0]
     how = "exits" if exits else "runs"
-    if observed(native) == observed(guest):
-        return ("exit" if exits else "own"), f"{how}: {guest.outcome}"
-    why = explain("", form, native, guest)[0]
     if why:
-        return "differs", f"{how}: {guest.outcome} ({why})"
+        return "differs", f"{how}: {guest.outcome}, by design: {why}"
     return "wrong", f"{how}: {guest.outcome} instead of {native.outcome}"
 
 
 def add_cells(verdict, columns, form):
-    """Fills the cells. columns: {name: (native log, guest log or None)}."""
+    """Fills the cells. columns: {name: (native log, guest log or None, platform's name)}."""
     mode = next((pair for pair in WIDTHS if any((form.name, m) in log.records for m in pair
-                                                for log, _ in columns.values())), WIDTHS[0])
-    for name, (native, guest) in columns.items():
+                                                for log, *_ in columns.values())), WIDTHS[0])
+    for name, (native, guest, platform) in columns.items():
         for cpl, one in enumerate(mode):
             record = native.records.get((form.name, one))
             label = f"{name} ring {0 if cpl == 0 else 3}"
             verdict.cells[label] = native_cell(record) if guest is None else guest_cell(
-                record, guest.records.get((form.name, one)), form)
+                record, guest.records.get((form.name, one)), form, platform)
+
+
+def seventeen(verdicts):
+    """{mnemonic of the published list: the Verdicts of its forms that violate the theorem}."""
+    return {mnemonic: [verdict for verdict in verdicts if verdict.violates and verdict.form.startswith(prefixes)]
+            for mnemonic, prefixes in SEVENTEEN.items()}
 
 
 def missing_of_seventeen(verdicts):
-    """The mnemonics of the published list that the experiment does not find, with the reason or ""."""
-    found = {verdict.form for verdict in verdicts if verdict.violates}
-    missing = {}
-    for mnemonic, prefixes in SEVENTEEN.items():
-        if not any(form.startswith(prefixes) for form in found):
-            missing[mnemonic] = WHY_NOT.get(mnemonic, "")
-    return missing
+    """The mnemonics of the published list that the experiment does not find."""
+    return [mnemonic for mnemonic, found in seventeen(verdicts).items() if not found]
+
+
+def beyond_the_list(verdicts):
+    """{form that violates the theorem and is not in the list in so many words: why}."""
+    return {verdict.form: why_beyond(verdict.form) for verdict in verdicts
+            if verdict.violates and not listed(verdict.form)}
+
+
+def gone_with_umip(verdicts):
+    """The instructions that trap at CPL 3 when CR4.UMIP is set."""
+    return [verdict.form.removesuffix("_umip").upper() for verdict in verdicts
+            if verdict.form in UMIP and verdict.privileged]

@@ -59,13 +59,15 @@ def side_of(platform, model, as_guest):
     return platform.outer, model or platform.model, False
 
 
-def run(platform, words, as_guest, model="", limit=LIMIT, gdb=0, deterministic=False, stage2=True):
-    """A Run, however it ended."""
+def run(platform, words, as_guest, model="", limit=LIMIT, gdb=0, stage2=True):
+    """A Run, however it ended. Under TCG time is counted in instructions: a busy host must not let an
+    interrupt come early."""
     name = f"probe-{platform.name}-{'guest' if as_guest else 'native'}"
     platform, model, under_trapeze = side_of(platform, model, as_guest)
     words += " guest" if as_guest else ""
     loader = "own" if platform.name.startswith("tcg") else "fast"
-    machine = Machine(model=model, loader=loader, gdb=gdb, deterministic=deterministic)
+    machine = Machine(model=model, loader=loader, gdb=gdb,
+                      deterministic=platform.name.startswith("tcg"))
     session = Session(platform, boot_of(words, under_trapeze, stage2), machine, name,
                       GDB_LIMIT if gdb else limit + platform.patience)
     result = session.run()
