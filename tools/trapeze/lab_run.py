@@ -25,17 +25,12 @@ from .lab_job import Job
 from .lab_result import blame
 from .platforms import PLATFORMS, WITHOUT_KVM
 
-FIRST_GUEST_LAB = 3
-
-
-def kind_of(lab):
-    """The module that runs it: tests inside an image, or guests."""
-    return lab_guest if lab.number >= FIRST_GUEST_LAB else lab_checks
+KINDS = (lab_checks, lab_guest)  # tests inside an image, and guests
 
 
 def planned(pristine, lab, vendor):
     """The names of all tests of the lab for the vendor, in the order of running."""
-    return kind_of(lab).planned(Path(pristine), lab, vendor)
+    return [name for kind in KINDS for name in kind.planned(Path(pristine), lab, vendor)]
 
 
 @lru_cache
@@ -49,7 +44,8 @@ def run_lab(root, build, lab, vendor, nonce, pristine=None, listener=None, patte
     platform = PLATFORMS[f"{WITHOUT_KVM[vendor]}-{vendor}"]
     job = Job(Path(root), Path(build), Path(pristine or build), lab, vendor, nonce, platform,
               tuple(patterns))
-    results, missing = kind_of(lab).run(job)
+    results, missing = lab_checks.run(job)
+    results += lab_guest.run(job, missing)
     results = blame(results, lab, exercises_of(lab.folder.parents[1], vendor), missing)
     for result in results:
         if listener:
