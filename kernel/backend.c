@@ -1,6 +1,7 @@
 /* The choice between the vendors, made once: nothing else in the kernel asks who made the CPU. */
 #include "kernel/backend.h"
 
+#include "kernel/machine.h"
 #include "runtime/errno.h"
 #include "runtime/print.h"
 #include "runtime/x86.h"
@@ -10,11 +11,13 @@ const struct backend *backend;
 
 int backend_choose(bool stage2)
 {
-	if (cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_VMX)
-		backend = &vmx_backend;
-	else if (cpuid(CPUID_EXT_MAX, 0).eax >= CPUID_EXT_FEATURES &&
-		(cpuid(CPUID_EXT_FEATURES, 0).ecx & CPUID_EXT_ECX_SVM))
-		backend = &svm_backend;
+	static const struct backend *const backends[] = {
+		[MACHINE_NONE] = NULL, [MACHINE_VMX] = &vmx_backend, [MACHINE_SVM] = &svm_backend
+	};
+	struct cpuid leaf_1 = cpuid(CPUID_FEATURES, 0), ext_max = cpuid(CPUID_EXT_MAX, 0);
+	struct cpuid ext_features = cpuid(CPUID_EXT_FEATURES, 0);
+
+	backend = backends[machine_interface(&leaf_1, &ext_max, &ext_features)];
 	if (backend == NULL) {
 		print("trapeze: error: this CPU has neither VT-x (CPUID.1:ECX.VMX) nor AMD-V "
 		      "(CPUID.80000001H:ECX.SVM)\n");

@@ -2,7 +2,9 @@
    them, say how it went. */
 #include "kernel/backend.h"
 #include "kernel/canary.h"
+#include "kernel/machine.h"
 #include "kernel/sched.h"
+#include "kernel/sensitive.h"
 #include "kernel/stats.h"
 #include "kernel/switched.h"
 #include "kernel/terminal.h"
@@ -27,7 +29,7 @@ const char *const image_words[] = { "stage2", "console", "slice", "stats", "benc
 	"canaries", NULL };
 
 struct options {
-	bool stage2, stats, bench, explain_test, canaries;
+	bool stage2, stats, bench, explain_test, sensitive_test, canaries;
 };
 
 static struct options options;
@@ -60,6 +62,19 @@ static void parse_slice(void)
 	sched_set_slice(microseconds);
 }
 
+/* selftest=explain is done with the first guest, selftest=sensitive before anything else. */
+static void parse_selftest(void)
+{
+	char value[32];
+
+	if (boot_word(boot.cmdline, "selftest", value, sizeof(value)) != 0)
+		return;
+	options.explain_test = strcmp(value, "explain") == 0;
+	options.sensitive_test = strcmp(value, "sensitive") == 0;
+	if (!options.explain_test && !options.sensitive_test && strcmp(value, "none") != 0)
+		image_error("selftest=%s: must be explain, sensitive or none", value);
+}
+
 static void parse_options(void)
 {
 	options = (struct options){ .stage2 = choice("stage2", "on", "off", true),
@@ -69,7 +84,7 @@ static void parse_options(void)
 	terminal_init(choice("console", "lines", "focus", true) ? TERMINAL_LINES : TERMINAL_FOCUS);
 	parse_slice();
 	options.bench = boot_word(boot.cmdline, "bench", value, sizeof(value)) == 0;
-	options.explain_test = choice("selftest", "explain", "none", false);
+	parse_selftest();
 	options.canaries = choice("canaries", "on", "off", false);
 }
 
@@ -173,6 +188,10 @@ void image_main(void)
 	panic_hook = dump_ring;
 	trap_set_handler(APIC_VECTOR_TIMER, acknowledge);
 	trap_set_handler(APIC_VECTOR_WAKE, acknowledge);
+	if (options.sensitive_test) {
+		machine_print();
+		power_end(sensitive_test() == 0 ? 0 : 1);
+	}
 	if (backend_choose(options.stage2) != 0)
 		power_end(1);
 	power_end(run());
