@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pexpect
 
-from trapeze import ROOT, demo, image, ktap
+from trapeze import ROOT, demo, image, ktap, nested
 from trapeze.boot import Boot
 from trapeze.platforms import PLATFORMS, Machine
 from trapeze.session import Session
@@ -31,8 +31,9 @@ def bad_end(result):
 
 def boot_image(name, platform, boot, limit=120, **machine):
     """Runs a boot for the test `name`."""
-    return Session(PLATFORMS[platform], boot, Machine(**machine), name.replace("/", "-"),
-                   limit).run()
+    platform = PLATFORMS[platform]
+    return Session(platform, boot, Machine(**machine), name.replace("/", "-"),
+                   limit + platform.patience).run()
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,9 @@ class Guests:
     def run(self, platform):
         """Every guest has its results, powered off, and has its statistics printed."""
         name = f"run/{self.name}/{platform}"
+        missing = nested.why_not(PLATFORMS[platform])
+        if missing:
+            return [Outcome(name, SKIPPED, missing)]
         guests = demo.parse_guests(self.guests, 1)
         boot = demo.boot_of(guests, self.words, interactive=False)
         result = boot_image(name, platform, boot, **self.machine)
@@ -147,6 +151,7 @@ RUNS = (
     Guests("pages-2m", "tinyos:pages=2M"),
     Guests("pages-1g", "tinyos:pages=1G,mem=1G", machine={"memory": 3072}, seconds=8),
     Guests("stage2-off", "tinyos-high", prefixed=False, words="stage2=off"),
+    Guests("under-kvm", "tinyos tinyos", ("kvm-in-tcg-amd",), seconds=30),
     Guests("short-slices", "tinyos tinyos", words="slice=500"),
 )
 

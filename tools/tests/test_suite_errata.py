@@ -66,6 +66,12 @@ def test_versions():
     assert not errata.is_version("2.7", "2.70") and not errata.is_version("6.1", "6.12.3")
 
 
+def test_entries_of_what_is_below_may_pass():
+    one, two = errata.below(errata.parse(entry() + "\n" + entry(varies="on the moon"), "f"))
+    assert one.varies == "another platform is in between" and two.varies == "on the moon"
+    assert one.test == "a/x"
+
+
 def judge(text, status, differences=(), came="", version="2.7", model="corei7_skylake_x"):
     """(result, errata) of a test a/x that ended so."""
     found = errata.Errata(errata.parse(text, "f"), "vmx-tests", {"bochs": version}, model)

@@ -2,7 +2,7 @@
 run's results. docs/errata/README.md describes the format."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -107,6 +107,13 @@ def read(name, folder=FOLDER):
         return []
     place = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
     return parse(text, str(place))
+
+
+def below(entries):
+    """The entries of a platform that another one runs on, whose tests fail there or not: what is in
+    between may hide a deviation."""
+    return [replace(entry, varies=entry.varies or "another platform is in between")
+            for entry in entries]
 
 
 def is_version(version, running):

@@ -221,6 +221,17 @@ def base(note=print):
     return folder
 
 
+def why_not(platform):
+    """Why the outer system that the platform boots cannot be had here, or ""."""
+    if not isinstance(platform, Nested):
+        return ""
+    try:
+        base(note=lambda text: None)
+    except HostError as error:
+        return str(error)
+    return ""
+
+
 # What comes back
 
 # A suite's image went down with the test that was running, and starts again with the next: what

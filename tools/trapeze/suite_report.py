@@ -46,6 +46,8 @@ def errata_for(suite, platform, model, records):
     """The errata that speak of a run, which make its failures known ones."""
     name = platform_name(platform)
     entries = errata.read(ERRATA_FILES.get(name, name))
+    if hasattr(platform, "outer"):
+        entries += errata.below(errata.read(ERRATA_FILES[platform_name(platform.outer)]))
     known = errata.Errata(entries, suite, versions_of(name), model or default_model(platform))
     known.find_orphans(records)
     return known
