@@ -26,17 +26,18 @@ def parse_arguments():
     parser.add_argument("--only", default="", help="submissions whose names match one of these globs")
     parser.add_argument("--interrupt", type=int, default=0, help="stop after so many seconds, and go on")
     parser.add_argument("--again", type=int, default=0, help="grade the reference so many times more")
+    parser.add_argument("--total", type=int, default=0, help="at least so many submissions")
     parser.add_argument("--out", default="")
     return parser.parse_args()
 
 
-def generate(folder, labs, lab, only):
+def generate(folder, labs, lab, only, total):
     """Writes the class; (the folder with the submissions, {name: Expected})."""
     submissions, pristine = folder / "submissions", folder / "stubs"
     for old in (submissions, pristine):
         shutil.rmtree(old, ignore_errors=True)
     grade_class.write_pristine(pristine, labs, lab, ROOT)
-    expected = grade_generate.Generator(ROOT, pristine, labs, lab, submissions).all()
+    expected = grade_generate.Generator(ROOT, pristine, labs, lab, submissions).all(total)
     for name in list(expected):
         if only and not grade_generate.mistakes.select([Named(name)], only):
             remove(submissions / name)
@@ -112,7 +113,7 @@ def run(arguments):
     labs, lab = load_labs(), find_lab(int(arguments.lab))
     folder = Path(arguments.out or build_folder() / f"class-lab{lab.number}").resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    submissions, expected = generate(folder, labs, lab, arguments.only)
+    submissions, expected = generate(folder, labs, lab, arguments.only, arguments.total)
     shutil.rmtree(folder / "grades/results", ignore_errors=True)
     started = time.monotonic()
     complaints = []

@@ -3,6 +3,7 @@ kinds of hostility. Each comes with what it must earn, so that the grader itself
 
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,6 +12,7 @@ from . import HostError, grade_points, mistakes
 from .grade_points import EARNED
 from .grade_report import best_of
 from .grade_run import Task
+from .lab import all_exercises
 
 HOSTILE = "labs/hostile"
 
@@ -57,7 +59,7 @@ class Generator:
 
     def __init__(self, root, pristine, labs, lab, out):
         self.root, self.pristine, self.out = Path(root), Path(pristine), Path(out)
-        self.lab = lab
+        self.labs, self.lab = labs, lab
         self.wanted = Task(tuple(labs), lab).wanted
         self.expected = {}  # {name: Expected}
         self.vendors = ("intel", "amd")
@@ -91,13 +93,47 @@ class Generator:
         self.copy("empty", self.pristine)
         self.expected["empty"] = Expected("intel", nothing=True, words="not written yet")
 
+    def unfinished(self):
+        """Of each vendor: the first exercise alone, the first two, ...; and all but one."""
+        for vendor in self.vendors:
+            own = self.lab.of_vendor(vendor)
+            everything = all_exercises(self.labs)
+            for count in range(1, len(own)):
+                points = sum(exercise.points for exercise in own[count:])
+                self.write_stubs(f"unfinished-{vendor}-{count}", vendor,
+                                 [other for other in everything if other.lab > self.lab.number]
+                                 + list(own[count:]), Expected(vendor, points=points, lost=own[count].name,
+                                                               words="not written yet"))
+            for exercise in own:
+                self.write_stubs(f"without-{exercise.name}-{vendor}", vendor, [exercise],
+                                 Expected(vendor, lost=exercise.name, words="not written yet"))
+
+    def write_stubs(self, name, vendor, blanked, expected):
+        """The reference in which these exercises are stubs."""
+        from .handout import set_blanked
+        folder = self.add(name, expected)
+        with tempfile.TemporaryDirectory() as work:
+            set_blanked(self.root, Path(work), blanked)
+            for path in {exercise.file for exercise in blanked} & set(self.wanted):
+                if self.is_of(path, vendor):
+                    shutil.copyfile(Path(work) / path, folder / path)
+
+    def many(self, total):
+        """As many more as a class has: everybody has the reference, and nobody the same comment."""
+        for number in range(len(self.expected), total):
+            vendor = self.vendors[number % 10 == 0]  # most students have whatever is quick
+            vendor = {"intel": "amd", "amd": "intel"}[vendor]
+            folder = self.add(f"student-{number:03}", Expected(vendor, full=True))
+            file = folder / next(exercise.file for exercise in self.lab.of_vendor(vendor))
+            file.write_text(file.read_text() + f"/* student {number} */\n")
+
     def planted(self, folder, prefix):
         """A submission for each planted mistake of a folder, and each vendor that shows it."""
         if not any(Path(folder).glob("*.toml")):
             return
         for mistake in mistakes.load(folder):
-            if mistake.file not in self.wanted:
-                continue
+            if mistake.file not in self.lab.files:
+                continue  # of another lab
             vendors = [vendor for vendor in mistake.vendors if self.is_of(mistake.file, vendor)]
             for vendor in vendors:
                 name = f"{prefix}-{mistake.name}" + (f"-{vendor}" if len(vendors) > 1 else "")
@@ -162,15 +198,17 @@ class Generator:
             self.expected[name] = Expected(vendor, nothing=True, words="nothing is taken from it")
         self.expected["strange-no-files"] = Expected("intel", nothing=True, words="not in the submission")
 
-    def all(self):
-        """Everything; {name: Expected}."""
+    def all(self, total=0):
+        """Everything, `total` at least; {name: Expected}."""
         if self.out.exists() and any(self.out.iterdir()):
             raise HostError(f"{self.out}: is there already and not empty")
         self.out.mkdir(parents=True, exist_ok=True)
         self.plain_ones()
         self.planted(self.lab.folder / "mistakes", "mistake")
         self.planted(self.root / HOSTILE, "hostile")
+        self.unfinished()
         self.strange_files()
+        self.many(total)
         return self.expected
 
 
