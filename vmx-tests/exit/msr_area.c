@@ -151,10 +151,11 @@ TEST(msr_area, store_guest_state, SAVING,
 	return result;
 }
 
-TEST(msr_area, store_tsc, SAVING, "a stored IA32_TIME_STAMP_COUNTER is the guest's, offset and all",
+/* Whether "as RDMSR would read it" means in non-root operation is left open: with the offset or without. */
+TEST(msr_area, store_tsc, SAVING, "a stored IA32_TIME_STAMP_COUNTER is the guest's or the CPU's",
 	EXITED, .covers = COVERS_STORE " field:TSC_OFFSET")
 {
-	uint64_t offset = UINT64_C(1) << 52, before = rdtsc(), after;
+	uint64_t offset = UINT64_C(1) << 52, before = rdtsc(), after, value;
 	outcome result;
 
 	exit_control(CONTROL_WORD_PROC, PROC_TSC_OFFSETTING, true);
@@ -164,7 +165,8 @@ TEST(msr_area, store_tsc, SAVING, "a stored IA32_TIME_STAMP_COUNTER is the guest
 	save_host();
 	result = run();
 	after = rdtsc();
-	CHECK(test_observe(stored[0].value) - (before + offset) <= after - before);
+	value = test_observe(stored[0].value);
+	CHECK(value - before <= after - before || value - (before + offset) <= after - before);
 	return result;
 }
 
