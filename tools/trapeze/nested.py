@@ -33,7 +33,7 @@ OUTER_WORDS = ("console=ttyS1 loglevel=1 panic=0 nokaslr tsc=reliable nowatchdog
                "mitigations=off cryptomgr.notests "
                "initcall_blacklist=crypto_kdf108_init,cubictcp_register,init_blk_tracer")
 OUTER_TICKS = 10**12
-SUITE_SILENCE = 60  # seconds of the outer kernel's time after which a test hangs
+SUITE_SILENCE = 30  # seconds of the outer kernel's time after which a test hangs
 FIRST_TEST = re.compile(r"(?:^| )from=(\d+)")
 
 SHARED_OBJECT = re.compile(r"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
