@@ -151,7 +151,7 @@ TEST(msr_area, store_guest_state, SAVING,
 	return result;
 }
 
-/* Whether "as RDMSR would read it" means in non-root operation is left open: with the offset or without. */
+/* "As RDMSR would read it" leaves open in which operation: with the offset or without. */
 TEST(msr_area, store_tsc, SAVING, "a stored IA32_TIME_STAMP_COUNTER is the guest's or the CPU's",
 	EXITED, .covers = COVERS_STORE " field:TSC_OFFSET")
 {
