@@ -11,7 +11,7 @@ from . import HostError
 from .boot import Boot
 from .console import symbolise
 from .lab_job import boot, missing_exercises
-from .lab_result import ERROR, FAILED, NOT_REACHED, PASSED, SKIPPED, TestResult
+from .lab_result import ERROR, FAILED, NOT_REACHED, PASSED, SKIPPED, TestResult, needs_of
 from .platforms import Machine
 from .records import read_records
 from .suite_log import LogReader
@@ -116,6 +116,7 @@ class Runner:
                 done += 1
                 if ended.end in ENDLESS:
                     done = self.leave_exercise(names, done, running, ended)
+                done = self.leave_blocked(names, done, ended)
             if done >= len(names) or not running:
                 break
         for name in names:
@@ -126,6 +127,17 @@ class Runner:
         while done < len(names) and names[done].rpartition("/")[0] == broken.rpartition("/")[0]:
             self.results[names[done]] = self.result(names[done], ERROR, end=ended.end,
                                                     got=f"it did not run, because {broken} never ended")
+            done += 1
+        return done
+
+    def leave_blocked(self, names, done, ended):
+        """After a boot that a missing routine may have ended: tests of exercises that are missing, or need one
+        that is, are not run. How many are done then."""
+        exercises = {exercise.name: exercise for exercise in self.job.lab.of_vendor(self.job.vendor)}
+        missing = set(self.missing)
+        blocked = {name for name in exercises if ({name} | needs_of([name], exercises)) & missing}
+        while done < len(names) and names[done].split("/")[1] in blocked:
+            self.results[names[done]] = self.result(names[done], NOT_REACHED, got=ended.text)
             done += 1
         return done
 
