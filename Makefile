@@ -148,7 +148,7 @@ gradescope:
 # The grader's own test: everything that a class may hand in.
 check-class:
 	@tools/setup grade
-	@$(PYTHON) tools/class.py --lab '$(or $(N),1)' --only '$(TESTS)' --total 100 --interrupt 60 --again 20
+	@$(PYTHON) tools/class.py --lab '$(or $(N),1)' --only '$(TESTS)' --total 100 --interrupt 20 --again 20
 
 hint:
 	@tools/setup run

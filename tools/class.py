@@ -24,7 +24,7 @@ def parse_arguments():
     parser.add_argument("--lab", default="1")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="submissions whose names match one of these globs")
-    parser.add_argument("--interrupt", type=int, default=0, help="stop after so many seconds, and go on")
+    parser.add_argument("--interrupt", type=int, default=0, help="stop when so many are graded, and go on")
     parser.add_argument("--again", type=int, default=0, help="grade the reference so many times more")
     parser.add_argument("--total", type=int, default=0, help="at least so many submissions")
     parser.add_argument("--out", default="")
@@ -60,16 +60,21 @@ def remove(path):
         path.unlink()
 
 
-def interrupted(folder, submissions, arguments, seconds):
-    """Starts `make grade-all`'s command, and ends it after some seconds as Ctrl-C does. How many were kept."""
+def interrupted(folder, submissions, arguments):
+    """Starts `make grade-all`'s command, and ends it as Ctrl-C does when some are graded. How many were kept."""
     command = [sys.executable, str(ROOT / "tools/grade.py"), "--lab", arguments.lab, "--submissions",
                str(submissions), "--jobs", str(arguments.jobs), "--out", str(folder / "grades"), "--seed", str(SEED)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
+    while process.poll() is None and count_kept(folder) < arguments.interrupt:
+        time.sleep(0.2)
+    if process.poll() is None:
         process.send_signal(signal.SIGINT)
         process.wait(60)
+    return count_kept(folder)
+
+
+def count_kept(folder):
+    """How many results there are."""
     return len(list((folder / "grades/results").glob("*.json")))
 
 
@@ -118,8 +123,10 @@ def run(arguments):
     started = time.monotonic()
     complaints = []
     if arguments.interrupt:
-        kept = interrupted(folder, submissions, arguments, arguments.interrupt)
-        print(f"class: interrupted after {arguments.interrupt} s with {kept} of {len(expected)} graded", flush=True)
+        kept = interrupted(folder, submissions, arguments)
+        print(f"class: interrupted with {kept} of {len(expected)} graded; goes on", flush=True)
+        if kept == len(expected):
+            complaints.append("nothing was left to go on with after the interruption")
     session = grade_class.open_session(folder / "grades", labs, lab, "", SEED)
     rows = grade_class.Class(session, submissions, grade_progress.for_class(len(expected)), arguments.jobs).run()
     seconds = time.monotonic() - started

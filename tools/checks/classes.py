@@ -20,7 +20,7 @@ def run_class():
     if why:
         return [Outcome("class/lab1", SKIPPED, why)]
     result = subprocess.run([sys.executable, ROOT / "tools/class.py", "--lab", "1", "--only", SAMPLE,
-                             "--again", str(AGAIN), "--jobs", "1", "--interrupt", "45"], capture_output=True, text=True,
+                             "--again", str(AGAIN), "--jobs", "1", "--interrupt", "3"], capture_output=True, text=True,
                             check=False, stdin=subprocess.DEVNULL, env=os.environ)
     failed = result.returncode != 0
     return [Outcome("class/lab1", FAILED if failed else PASSED, result.stdout + result.stderr if failed else "")]

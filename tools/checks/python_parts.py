@@ -10,7 +10,7 @@ from pathlib import Path
 from trapeze import ROOT
 from trapeze.testing import FAILED, PASSED, SKIPPED, Job, Outcome
 
-SECONDS = {"test_endings": 30, "test_run": 30}
+SECONDS = {"test_endings": 30, "test_run": 30, "test_grade_class": 40, "test_grade_build": 15}
 
 
 def outcome_of(case, prefix):

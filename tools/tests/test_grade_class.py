@@ -206,6 +206,20 @@ def test_vendors_of_a_submission(tmp_path, pristine, labs, lab):
         assert grade_run.vendors_of(task, grade_run.state_of(task, submission)) == [vendor]
 
 
+def test_what_a_hand_out_gives_away_is_nobodys_work(tmp_path, pristine, labs, lab):
+    """A hand-out for one vendor has the other's files, complete."""
+    task = grade_run.Task(tuple(labs), lab)
+    base = Base(pristine, "digest", {}, ROOT, True)
+    folder = grade_generate.Generator(ROOT, pristine, labs, lab, tmp_path / "in").copy("student")
+    file = folder / "kernel/vmx/on.c"
+    file.write_text(file.read_text().replace("bool failed;", "bool bad;"))
+    submission = grade_class.grade_submission.take(folder, task.wanted)
+    state = grade_run.state_of(task, submission)
+    assert grade_run.vendors_of(task, state) == ["intel", "amd"]
+    assert grade_run.vendors_of(task, state, grade_run.given(base, submission)) == ["intel"]
+    assert grade_run.vendors_of(grade_run.Task(tuple(labs), lab, "amd"), state) == ["amd"]
+
+
 def graded(lab, failed=()):
     """A grade on AMD-V in which these exercises are wrong."""
     results = [TestResult(f"lab1/{exercise.name}/x", FAILED if exercise.name in failed else PASSED)

@@ -46,14 +46,25 @@ def state_of(task, submission):
     return State(frozenset(stubs), broken)
 
 
-def vendors_of(task, state):
-    """The vendors that are graded: as asked, else those of which something is written."""
+def vendors_of(task, state, is_given=lambda path: False):
+    """The vendors that are graded: as asked, else those of which something is written. is_given: does a file
+    hold what the hand-out for the other vendor gives away? That is nobody's work."""
     if task.vendor:
         return [task.vendor]
     written = [vendor for vendor in VENDORS
                if any(exercise.key not in state.stubs for exercise in task.lab.exercises
                       if exercise.vendor == vendor)]
-    return written or [VENDORS[0]]
+    own = [vendor for vendor in written
+           if not all(is_given(exercise.file) for exercise in task.lab.exercises if exercise.vendor == vendor)]
+    return own or written or [VENDORS[0]]
+
+
+def given(base, submission):
+    """The question whether a file of the submission is the reference's, to the byte."""
+    def is_given(path):
+        reference = base.reference / path
+        return reference.is_file() and submission.files.get(path) == reference.read_bytes()
+    return is_given
 
 
 def images(lab):
@@ -65,6 +76,7 @@ def grade(task, base, submission, work, listener=lambda result, vendor: None):
     """The Grades of a submission, one for each vendor. work: a folder for it; logs are left in work/logs."""
     started = time.monotonic()
     state = state_of(task, submission)
+    vendors = vendors_of(task, state, given(base, submission))
     tree = work / "tree"
     try:
         if "" in submission.refused:
@@ -73,10 +85,10 @@ def grade(task, base, submission, work, listener=lambda result, vendor: None):
             broken = grade_build.build_submission(base, submission, tree, images(task.lab))
         except BuildFailed as error:
             return finish([grade_points.grade_nothing(task.lab, vendor, state, "BUILD", str(error))
-                           for vendor in vendors_of(task, state)], task, submission, started)
+                           for vendor in vendors], task, submission, started)
         state = State(state.stubs, state.broken | broken)
         grades = [run_vendor(task, base, tree, vendor, state, listener)
-                  for vendor in vendors_of(task, state)]
+                  for vendor in vendors]
         return finish(grades, task, submission, started)
     finally:
         if (tree / "build/logs").is_dir():
