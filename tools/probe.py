@@ -15,9 +15,10 @@ from trapeze.platforms import choose
 IN_IA32E, OUTSIDE_IA32E = "64/*,compat/*", ("protected/*", "real", "v8086*")
 PROGRAMS = 10_000
 QUICK_PROGRAMS = 400
+QUICK_MODES = "64/*,compat/*,protected/*,real,v8086"
 # The labs' selection: the seventeen, and a form or two for each kind of exit.
-QUICK_FORMS = ("sgdt,sidt,sldt,smsw,pushf,popf*,lar,lsl,verr,verw,pop_fs,push_fs,call_far,jmp_far,int_n,"
-               "ret_far,str,mov_from_*,cpuid_vendor,cpuid_prefixed,cpuid_traced,hlt,interrupt,cr0_ts,cr4_tsd,"
+QUICK_FORMS = ("sgdt,sidt,sldt,smsw,pushf,popf*,lar,lsl,verr,verw,pop_fs,push_fs,call_far,jmp_far*,int_n,"
+               "ret_far,str,mov_from_cs,mov_from_ss,mov_from_cr*,cpuid_vendor,cpuid_prefixed,cpuid_traced,hlt,interrupt,cr0_ts,cr4_tsd,"
                "in_*,out_dx*,rep_insb,outsb,rdmsr_efer,rdmsr_tsc,wrmsr_lstar*,wrmsr_pat*,xsetbv,rdtsc,"
                "vmxon,vmlaunch,vmrun,ud2,page_fault_*,nop,add,push")
 
@@ -85,7 +86,8 @@ class Probe:
         """The image's command line."""
         parts = ["monitor", "list", "table"] + (["random"] if self.programs else [])
         random = f" seed={self.seed} programs={self.programs}" if self.programs else ""
-        return f"part={','.join(parts)} forms={self.forms}{random}"
+        modes = f" modes={QUICK_MODES}" if self.quick and self.stage2 else ""
+        return f"part={','.join(parts)} forms={self.forms}{random}{modes}"
 
     def compare(self):
         """Runs both sides; returns the exit status."""

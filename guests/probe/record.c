@@ -108,19 +108,21 @@ static void add_machine(struct line *line, const struct record *record)
 			add(line, " %s=%lx", machine_names[i], record->machine_after.value[i]);
 }
 
-/* The first changed eight bytes and a digest of all. */
+/* The first changed eight bytes and a digest of all. bytes: a multiple of eight. */
 static void add_memory(struct line *line, const char *name, const uint8_t *memory, size_t bytes)
 {
+	const uint64_t pattern = PATTERN * UINT64_C(0x0101010101010101);
+	uint64_t word = pattern;
 	size_t i;
-	uint64_t word;
 
-	for (i = 0; i < bytes && memory[i] == PATTERN; i++)
-		;
-	if (i == bytes)
-		return;
-	i = ALIGN_DOWN(i, 8);
-	__builtin_memcpy(&word, memory + i, sizeof(word));
-	add(line, " %s+%lx=%lx/%lx", name, i, word, record_digest(RECORD_DIGEST, memory, bytes));
+	for (i = 0; i < bytes; i += sizeof(word)) {
+		__builtin_memcpy(&word, memory + i, sizeof(word));
+		if (word != pattern)
+			break;
+	}
+	if (i < bytes)
+		add(line, " %s+%lx=%lx/%lx", name, i, word,
+			record_digest(RECORD_DIGEST, memory, bytes));
 }
 
 void record_print(const struct record *record)
