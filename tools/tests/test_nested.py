@@ -10,6 +10,7 @@ import pytest
 from trapeze import HostError, debian, nested
 from trapeze.boot import Boot, Module
 from trapeze.cpio import Archive
+from trapeze.platforms import PLATFORMS
 from trapeze.verdict import Evidence
 
 KERNEL_RECORD = """Package: linux-image-amd64
@@ -129,6 +130,14 @@ def test_run_archive_holds_each_file_once_and_qemus_command(tmp_path):
 exec qemu -m 256 -kernel /boot/0-k.elf32 -append ''"$1"' end=qemu' """
                                  b"-initrd '/boot/1-m.elf name=a -- \"script=a; b\","
                                  b"/boot/1-m.elf name=b'\n")
+
+
+def test_why_the_outer_system_cannot_be_had(tmp_path, monkeypatch):
+    monkeypatch.setenv("BUILD", str(tmp_path))
+    monkeypatch.setattr(nested, "host_files", lambda: [])
+    monkeypatch.setattr(debian, "PATH", forge_tools(tmp_path, apt_cache="exit 100"))
+    assert "no package linux-image-amd64" in nested.why_not(PLATFORMS["kvm-in-tcg-amd"])
+    assert nested.why_not(PLATFORMS["tcg-amd"]) == ""
 
 
 def test_console_goes_to_a_file_too():
