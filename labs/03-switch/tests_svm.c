@@ -347,7 +347,7 @@ TEST(prepare_and_run, not_refused, "kernel/svm/svm.h",
 
 #define TICKS UINT64_C(100000000)
 
-TEST(arm_timer, ends_the_run, "runtime/apic.h",
+TEST(arm_timer, interrupts_the_run, "runtime/apic.h",
 	"a guest that loops for ever exits when its deadline has passed" CAUSE(
 		"the APIC's timer is not armed, or with the deadline itself instead of the ticks "
 		"until then"),
@@ -385,7 +385,7 @@ TEST(arm_timer, noted, "kernel/svm/svm.h",
 	return OK;
 }
 
-TEST(arm_timer, passed, "kernel/svm/svm.h",
+TEST(arm_timer, nothing_runs, "kernel/svm/svm.h",
 	"a deadline that has passed: nothing is armed, and nothing runs" CAUSE(
 		"the ticks until the deadline are negative, which the timer takes as very many"),
 	OK, AMDV)

@@ -23,6 +23,7 @@ ENDLESS = ("HANG", "FLOOD")  # ends that cost much time: the exercise's other te
 TICKS = {"bochs": 700_000_000}  # the limit that counts where time does not
 RESTARTS_MAX = 12
 PARALLEL = 2  # boots
+OTHERS = {"intel": "no AMD-V", "amd": "no VT-x"}  # how the needs of the other vendor's tests begin
 CAUSE = " | "  # between a test's rule and the likely cause of its failure
 
 
@@ -59,11 +60,17 @@ def image_name(lab):
     return f"lab{lab.number}-tests"
 
 
+def all_records(pristine, lab):
+    """{name: Record} of all tests of the image."""
+    return read_records(pristine / f"{image_name(lab)}.elf")
+
+
 def records_of(pristine, lab, vendor):
-    """{name: Record} of the lab's tests for the vendor: those of the exercises."""
+    """{name: Record} of the lab's tests for the vendor: those of the exercises that the other vendor's are not."""
     names = {exercise.name for exercise in lab.of_vendor(vendor)}
-    return {name: record for name, record in read_records(pristine / f"{image_name(lab)}.elf").items()
-            if name.startswith(f"lab{lab.number}/") and name.split("/")[1] in names}
+    return {name: record for name, record in all_records(pristine, lab).items()
+            if name.startswith(f"lab{lab.number}/") and name.split("/")[1] in names
+            and not any(need.startswith(OTHERS[vendor]) for need in record.needs)}
 
 
 def planned(pristine, lab, vendor):
@@ -170,7 +177,7 @@ class Runner:
         if len(names) <= 4:
             return []
         groups = {name.rpartition("/")[0] for name in names}
-        return [name for name in records_of(self.job.pristine, self.job.lab, self.job.vendor)
+        return [name for name in all_records(self.job.pristine, self.job.lab)
                 if name.rpartition("/")[0] in groups and name not in names]
 
     def is_foreign(self, reader, names, ended):
