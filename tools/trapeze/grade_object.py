@@ -67,10 +67,12 @@ def text_at(data, section, offset):
     return data[start:data.index(b"\0", start)].decode("utf-8", "backslashreplace")
 
 
-def owners(objects):
-    """{global name: object} of all object files below a folder."""
+def owners(objects, without="guests"):
+    """{global name: object} of all object files below a folder, but those that other images are made of."""
     found = {}
     for file in sorted(Path(objects).rglob("*.o")):
+        if file.is_relative_to(Path(objects) / without):
+            continue
         for name in Object(file.read_bytes()).defined:
             found.setdefault(name, str(file.relative_to(objects)))
     return found

@@ -89,7 +89,8 @@ def run(command, tree, limits=Limits(), writable="build", isolated=False):
     if isolated:
         # Processes are counted for the user, all of them, outside of a sandbox: no limit there.
         argv = [word for word in limited(command, limits) if not word.startswith("--nproc=")]
-        environment = {**os.environ, "SOURCE_DATE_EPOCH": ENVIRONMENT["SOURCE_DATE_EPOCH"], "LC_ALL": "C"}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        environment |= {"SOURCE_DATE_EPOCH": ENVIRONMENT["SOURCE_DATE_EPOCH"], "LC_ALL": "C"}
         return watch(argv, limits, tree, environment)
     return watch(confine(command, tree, limits, writable), limits, "/", dict(os.environ))
 
