@@ -93,6 +93,7 @@ enum insn_op {
 	INSN_BTC,
 	INSN_BTR,
 	INSN_BTS,
+	INSN_CALL, /* near, relative */
 	INSN_CMP,
 	INSN_CMPXCHG,
 	INSN_DEC,
@@ -105,6 +106,9 @@ enum insn_op {
 	INSN_NEG,
 	INSN_NOT,
 	INSN_OR,
+	INSN_POP,  /* a register */
+	INSN_PUSH, /* a register or an immediate */
+	INSN_RET,  /* near, without operand */
 	INSN_SBB,
 	INSN_STOS,
 	INSN_SUB,
@@ -181,8 +185,8 @@ struct insn_bus {
 	int (*write)(struct insn_bus *bus, uint64_t address, unsigned int size, uint64_t value);
 };
 
-/* Carries out insn, one of the last group of enum insn_op with a memory operand, and sets
-   registers, flags and RIP. A repeated string instruction does one iteration, and RIP stays until
+/* Carries out insn, one of the last group of enum insn_op or PUSHF, and sets registers, flags and
+   RIP. Of those with a ModRM only the ones with a memory operand. A repeated string instruction does one iteration, and RIP stays until
    its last. Returns 0; -EINVAL for an instruction outside the group; or the bus's error with *state
    as it was. */
 int insn_emulate_mmio(const struct insn *insn, struct insn_state *state, struct insn_bus *bus);

@@ -1,6 +1,8 @@
 /* Carries out decoded instructions that access memory, one operand at a time over a bus: what a
-   guest does to device registers. Instructions without a memory operand run on the CPU itself. */
+   guest does to device registers, or to a stack that lies where it has no memory. Instructions
+   without a memory operand run on the CPU itself. */
 #include "kernel/insn.h"
+#include "kernel/insn_opcode.h"
 #include "kernel/vcpu.h"
 #include "runtime/errno.h"
 #include "spec/cpu.h"
@@ -335,6 +337,76 @@ static int emulate_string(
 	return 0;
 }
 
+static uint8_t stack_width(const struct insn *insn)
+{
+	return insn->mode == INSN_64 ? 8 : insn->mode == INSN_32 ? 4 : 2;
+}
+
+/* Moves rSP by as many bytes as it is wide; SS is taken to be of CS's size. */
+static void move_stack(const struct insn *insn, struct insn_state *state, uint64_t by)
+{
+	insn_set_register(insn, state, GPR_RSP, stack_width(insn), state->gpr[GPR_RSP] + by);
+}
+
+static uint64_t stack_address(const struct insn *insn, const struct insn_state *state)
+{
+	uint64_t offset = state->gpr[GPR_RSP] & mask_of(stack_width(insn));
+	uint64_t linear = state->segment_base[SEG_SS] + offset;
+
+	return insn->mode == INSN_64 ? linear : (uint32_t)linear;
+}
+
+static int push(
+	const struct insn *insn, struct insn_state *state, struct insn_bus *bus, uint64_t value)
+{
+	uint8_t size = insn->operand_size;
+
+	move_stack(insn, state, -(uint64_t)size);
+	return bus->write(bus, stack_address(insn, state), size, value & mask_of(size));
+}
+
+static int pop(
+	const struct insn *insn, struct insn_state *state, struct insn_bus *bus, uint64_t *value)
+{
+	int error = bus->read(bus, stack_address(insn, state), insn->operand_size, value);
+
+	*value &= mask_of(insn->operand_size);
+	move_stack(insn, state, insn->operand_size);
+	return error;
+}
+
+/* PUSH, POP, PUSHF, near CALL and RET. The last two set RIP themselves. */
+static int emulate_stack(const struct insn *insn, struct insn_state *state, struct insn_bus *bus)
+{
+	uint8_t number = (insn->opcode & 7) | (insn->rex & OPCODE_REX_B ? 8 : 0);
+	uint64_t value = 0;
+	int error;
+
+	switch (insn->op) {
+	case INSN_PUSH:
+		value = insn->immediate_size ? (uint64_t)insn->immediate : state->gpr[number];
+		return push(insn, state, bus, value);
+	case INSN_PUSHF:
+		return push(insn, state, bus, state->rflags & ~(RFLAGS_VM | RFLAGS_RF));
+	case INSN_CALL:
+		value = next_rip(insn, state);
+		state->rip = (value + (uint64_t)insn->immediate) & mask_of(insn->operand_size);
+		return push(insn, state, bus, value);
+	case INSN_POP:
+		error = pop(insn, state, bus, &value);
+		insn_set_register(insn, state, number, insn->operand_size, value);
+		return error;
+	default: /* INSN_RET */
+		return pop(insn, state, bus, &state->rip);
+	}
+}
+
+static bool is_stack(enum insn_op op)
+{
+	return op == INSN_PUSH || op == INSN_POP || op == INSN_PUSHF || op == INSN_CALL ||
+	       op == INSN_RET;
+}
+
 static int emulate(
 	const struct insn *insn, struct insn_state *state, struct insn_bus *bus, bool *done)
 {
@@ -367,12 +439,13 @@ int insn_emulate_mmio(const struct insn *insn, struct insn_state *state, struct 
 	bool done = true;
 	int error;
 
-	if (!insn->memory)
+	if (!insn->memory && !is_stack(insn->op))
 		return -EINVAL;
-	error = emulate(insn, &after, bus, &done);
+	error = is_stack(insn->op) ? emulate_stack(insn, &after, bus)
+				   : emulate(insn, &after, bus, &done);
 	if (error)
 		return error;
-	if (done)
+	if (done && insn->op != INSN_CALL && insn->op != INSN_RET)
 		after.rip = next_rip(insn, state);
 	*state = after;
 	return 0;

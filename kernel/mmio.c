@@ -129,5 +129,7 @@ int mmio_emulate(struct vcpu *vcpu, const struct exit *exit)
 	over.len = insn.len;
 	if (state.rip != rip) /* else a repeated instruction goes on */
 		backend->advance(vcpu, &over);
+	if (insn.op == INSN_CALL || insn.op == INSN_RET)
+		vcpu_set(vcpu, REG_RIP, state.rip);
 	return 0;
 }

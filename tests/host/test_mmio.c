@@ -101,6 +101,42 @@ static void writes_are_dropped(void)
 	CHECK_EQ(memory[MEMORY - 1], 0x11);
 }
 
+/* A stack that lies where there is no memory. */
+static void stacks_are_lost(void)
+{
+	reset();
+	regs[REG_RSP] = HOLE + 0x100;
+	CHECK_EQ(RUN("\x50"), 0); /* push %eax */
+	CHECK_EQ(regs[REG_RSP], HOLE + 0xfc);
+	CHECK_EQ(regs[REG_RIP], CODE + 1);
+	CHECK_EQ(RUN("\x68\x01\x02\x03\x04"), 0); /* push $0x04030201 */
+	CHECK_EQ(regs[REG_RIP], CODE + 5);
+	CHECK_EQ(RUN("\x66\x9c"), 0); /* pushfw */
+	CHECK_EQ(regs[REG_RSP], HOLE + 0xf6);
+	CHECK_EQ(RUN("\x59"), 0); /* pop %ecx */
+	CHECK_EQ(vcpu->gpr[GPR_RCX], 0xffffffff);
+	CHECK_EQ(regs[REG_RSP], HOLE + 0xfa);
+	CHECK_EQ(RUN("\xe8\x10\x00\x00\x00"), 0); /* call 16 bytes behind it */
+	CHECK_EQ(regs[REG_RIP], CODE + 5 + 16);
+	CHECK_EQ(RUN("\xc3"), 0); /* ret: to what a bus without memory reads as */
+	CHECK_EQ(regs[REG_RIP], 0xffffffff);
+	CHECK_EQ(regs[REG_RSP], HOLE + 0xfa);
+}
+
+/* The same instructions, where it has memory. */
+static void stacks_work(void)
+{
+	reset();
+	regs[REG_RSP] = 0x3004;
+	vcpu->gpr[GPR_RDX] = 0x12345678;
+	CHECK_EQ(RUN("\x52"), 0); /* push %edx */
+	CHECK_EQ(memory[0x3000], 0x78);
+	CHECK_EQ(memory[0x3003], 0x12);
+	CHECK_EQ(RUN("\x58"), 0); /* pop %eax */
+	CHECK_EQ(vcpu->gpr[GPR_RAX], 0x12345678);
+	CHECK_EQ(regs[REG_RSP], 0x3004);
+}
+
 /* Half of the operand is memory. */
 static void across_the_edge(void)
 {
@@ -157,5 +193,5 @@ static void unknown_instructions(void)
 }
 
 TAP_MAIN(TAP_TEST(reads_give_all_ones), TAP_TEST(writes_are_dropped), TAP_TEST(across_the_edge),
-	TAP_TEST(strings_go_between), TAP_TEST(page_faults_are_the_guests),
-	TAP_TEST(unknown_instructions))
+	TAP_TEST(stacks_are_lost), TAP_TEST(stacks_work), TAP_TEST(strings_go_between),
+	TAP_TEST(page_faults_are_the_guests), TAP_TEST(unknown_instructions))
