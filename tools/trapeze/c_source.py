@@ -9,6 +9,7 @@ a global label (its comment and `.globl` included in `start`) to whatever comes 
 import bisect
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from . import HostError
 
@@ -132,8 +133,9 @@ def names_in(tokens):
     return frozenset(found)
 
 
+@lru_cache(maxsize=128)
 def parse(text, name="source"):
-    """The Source of a C file. SourceError where brackets do not match or a token does not end."""
+    """The Source of a C file, not to be changed. SourceError where brackets do not match or a token does not end."""
     source = Source(name, text, tokenize(text, name))
     pending, depth, comment = [], [], None
     for token in source.tokens:
@@ -333,9 +335,9 @@ NEXT = re.compile(r"^\s*\.(globl|section|text|data|bss|size|macro)\b", re.MULTIL
 
 
 def without_comments(text):
-    """An assembly file's text with its comments and strings blanked out, as long as it was."""
+    """An assembly file's text with its comments blanked out, and strings made harmless, as long as it was."""
     def blank(match):
-        return re.sub(r"[^\n]", " ", match[0])
+        return re.sub(r"[^\n]", "x" if match[0].startswith('"') else " ", match[0])
     return re.sub(r'/\*[\s\S]*?\*/|^\s*//[^\n]*|"(?:\\.|[^"\\\n])*"', blank, text, flags=re.MULTILINE)
 
 
@@ -354,7 +356,7 @@ def parse_routines(text, name="source"):
         stop = marks[place] if place < len(marks) else len(text)
         while stop > label.end() and not code[:stop].endswith("\n"):
             stop -= 1
-        end = len(code[:stop].rstrip()) + 1
+        end = text.index("\n", len(code[:stop].rstrip()) - 1) + 1
         found.append(Routine(match[1], comment_above(text, code, match.start()), label.start(), end))
     return found
 

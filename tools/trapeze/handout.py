@@ -23,7 +23,7 @@ INCLUDE = "runtime/exercise.h"
 # What a student's tree has not: the suites and the tests of the finished hypervisor tell too much.
 LEFT_OUT = ("vmx-tests/", "svm-tests/", "tests/", ".ci/", "tools/tests/", "tools/checks/", "tools/check.py",
             "tools/fresh", "tools/suite.py", "tools/lab.py", "tools/trapeze/handout.py",
-            "tools/trapeze/mistakes", "docs/errata/", "CONTRIBUTING.md", "README.md")
+            "tools/trapeze/mistakes", "tools/mistakes", "docs/errata/", "CONTRIBUTING.md", "README.md")
 TRIVIAL = 24  # characters: shorter lines are nobody's solution
 
 
@@ -175,7 +175,9 @@ def add_include(text, include=INCLUDE):
     found = list(re.finditer(r'^#include "([^"]+)"\n', text, re.MULTILINE))
     later = [match for match in found[1:] if match[1].startswith(folder) and match[1] > include
              and match[1].count("/") >= include.count("/")]
-    before = [match for match in found if match[1].startswith(folder)] or found
+    block = [match for place, match in enumerate(found)
+             if not place or not text[found[place - 1].end():match.start()].strip()]
+    before = [match for match in found if match[1].startswith(folder)] or block
     if later:
         place = later[0].start()
     else:
@@ -209,11 +211,12 @@ def carry_text(skeleton, file, student, student_file, names):
 
 def find_extras(theirs, ours, bodies):
     """The items of the student's file that the skeleton lacks and the bodies use, in order."""
-    have = {name for item in ours.items for name in item.names if name}
+    have = {name for item in ours.items for name in item.names if name not in ("", "enum", "struct", "union")}
+    texts = {item_text(ours, item) for item in ours.items}
     items = {}
     for item in theirs.items:
-        for name in names_declared(item):
-            if name not in have:
+        if not have & set(item.names) and item_text(theirs, item) not in texts:
+            for name in names_declared(item):
                 items.setdefault(name, []).append(item)
     found, todo = [], [use for item in bodies for use in item.uses]
     while todo:
@@ -391,26 +394,22 @@ def copy(source, target):
 # ---- No trace of a solution ----
 
 def solution_lines(root, exercises, known):
-    """Lines that the stubs took out of the sources, without their indentation, and how often they may
-    still occur, because they stand elsewhere in the files too."""
+    """Lines that the stubs took out of the sources, with their files; not those that stand elsewhere in the
+    same file too."""
     lines = {}
     for file in sorted({exercise.file for exercise in exercises}):
         text = (Path(root) / file).read_text()
-        left = counted(blank_text(text, file, exercises, known))
-        for line, count in counted(text).items():
-            if count > left.get(line, 0):
+        left = telling_lines(blank_text(text, file, exercises, known))
+        for line in telling_lines(text):
+            if line not in left:
                 lines[line] = file
     return lines
 
 
-def counted(text):
-    """How often each line that is not trivial occurs."""
-    counts = {}
-    for line in text.splitlines():
-        line = " ".join(line.split())
-        if len(line) >= TRIVIAL and not line.startswith(("#include", "/*", "*")):
-            counts[line] = counts.get(line, 0) + 1
-    return counts
+def telling_lines(text):
+    """The lines that are not trivial, without their indentation."""
+    lines = {" ".join(line.split()) for line in text.splitlines()}
+    return {line for line in lines if len(line) >= TRIVIAL and not line.startswith(("#include", "/*", "*"))}
 
 
 def hide_solutions(root, out, blanked, carried):
