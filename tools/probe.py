@@ -116,7 +116,8 @@ class Probe:
         if hasattr(self.platform, "outer") or not self.stage2 or (self.arguments.forms and patterns == "*"):
             return 0, []
         sweeps = probe_sweep.run(self.platform, patterns, self.quick, self.arguments.model,
-                                 number(self.arguments.gdb, 0, "GDB"))
+                                 number(self.arguments.gdb, 0, "GDB"),
+                                 number(self.arguments.limit, probe_sweep.LIMIT, "LIMIT"))
         found = probe_sweep.violations(self.platform.name, sweeps)
         swept = probe_sweep.count(sweeps, found)
         print(f"probe: {swept} sweeps, {sweeps.accesses} accesses, {sweeps.result.seconds:.1f} s", flush=True)

@@ -13,7 +13,9 @@
 
 #define SECTION      "Guest State"       /* of whichever manual: what is the guest's */
 #define TURNS_PART   2                   /* how much of a second it lasts: one half */
-#define GAP_PART     4                   /* a gap that long is no turn */
+#define GAP_PART     4                   /* a gap that long is no turn, ... */
+#define GAP_SHARE    3                   /* ... if it is that part of the time, too */
+#define LOOKS_PART   1000                /* of the TSC's rate: a busy host's time is no work */
 #define EXITS        16                  /* in that time */
 #define PAGES        4                   /* of memory, ... */
 #define MEMORY_ORDER (PAGE_ORDER_2M + 3) /* ... the first of a block that no program needs */
@@ -128,15 +130,17 @@ static void read_other(struct other_state *state)
 		: "=m"(state->xmm0), "=m"(state->xmm15), "=m"(state->mxcsr), "=m"(state->fcw));
 }
 
-/* Lets turns pass. The machine that is compared gives the monitor a chance to go on to another
-   every now and then, the other none. Returns the longest time between two looks at the clock, in
-   TSC ticks. */
-static uint64_t let_turns_pass(uint64_t ticks, bool exits)
+/* Lets turns pass: for some time, and for as much work as that is where nobody else wants the host.
+   The machine that is compared gives the monitor a chance to go on to another every now and then,
+   the other none. Returns whether it stood still for longer than a turn. */
+static bool let_turns_pass(uint64_t hz, bool exits)
 {
-	uint64_t start = rdtsc(), last = start, now = start, longest = 0, next = start;
+	uint64_t ticks = hz / TURNS_PART, looks = hz / LOOKS_PART, start = rdtsc(), last = start;
+	uint64_t now = start, longest = 0, next = start;
 
-	while (now - start < ticks) {
+	while (now - start < ticks || looks > 0) {
 		now = rdtsc();
+		looks -= looks > 0;
 		if (exits && now >= next) {
 			cpuid(CPUID_VENDOR, 0);
 			next = now + ticks / EXITS;
@@ -144,7 +148,7 @@ static uint64_t let_turns_pass(uint64_t ticks, bool exits)
 		longest = MAX(longest, now - last);
 		last = now;
 	}
-	return longest;
+	return longest > hz / GAP_PART && longest > (now - start) / GAP_SHARE;
 }
 
 static void fill_memory(uint64_t *memory, unsigned int salt)
@@ -200,18 +204,17 @@ static struct outcome_of_turns take_turns(const struct monitor_request *request,
 	struct outcome_of_turns result;
 	struct machine before, wanted;
 	struct other_state other = other_salted(request->salt);
-	uint64_t hz = clock_tsc_hz(), cr4 = read_cr4(), gap;
+	uint64_t hz = clock_tsc_hz(), cr4 = read_cr4();
 
 	machine_read(&before);
 	wanted = salted(&before, request->salt);
 	fill_memory(memory, request->salt);
 	machine_restore(&wanted, &before);
 	write_other(&other);
-	gap = let_turns_pass(hz / TURNS_PART, request->salt == 1);
+	result.late = let_turns_pass(hz, request->salt == 1);
 	read_other(&result.other);
 	machine_read(&result.machine);
 	result.words_changed = words_changed(memory, request->salt);
-	result.late = gap > hz / GAP_PART;
 	machine_restore(request->good, &result.machine);
 	write_cr4(cr4);
 	return result;

@@ -105,12 +105,12 @@ def parse(lines, result=None):
     return sweeps
 
 
-def run(platform, patterns, quick=False, model="", gdb=0):
+def run(platform, patterns, quick=False, model="", gdb=0, limit=LIMIT):
     """Sweeps, however it ended."""
     loader = "own" if platform.name.startswith("tcg") else "fast"
     boot = boot_of(patterns, QUICK_SAMPLE if quick else 1)
     session = Session(platform, boot, Machine(model=model, loader=loader, gdb=gdb),
-                      f"probe-{platform.name}-sweep", GDB_LIMIT if gdb else LIMIT + platform.patience)
+                      f"probe-{platform.name}-sweep", GDB_LIMIT if gdb else limit + platform.patience)
     result = session.run()
     sweeps = parse(result.lines, result)
     sweeps.asked = chosen_endings(patterns)
