@@ -4,12 +4,14 @@
 #include "guests/probe/monitor.h"
 
 #include "runtime/clock.h"
+#include "runtime/hypercall.h"
 #include "runtime/page_alloc.h"
 #include "runtime/print.h"
 #include "runtime/string.h"
 #include "runtime/x86.h"
 #include "spec/cpuid.h"
 #include "spec/fpu.h"
+#include "spec/pic.h"
 
 #define SECTION      "Guest State"       /* of whichever manual: what is the guest's */
 #define TURNS_PART   2                   /* how much of a second it lasts: one half */
@@ -17,6 +19,8 @@
 #define GAP_SHARE    3                   /* ... if it is that part of the time, too */
 #define LOOKS_PART   1000                /* of the TSC's rate: a busy host's time is no work */
 #define EXITS        16                  /* in that time */
+#define DISTURBANCES 4                   /* so often does the other machine start over */
+#define CHANGES      64                  /* of the other machine */
 #define PAGES        4                   /* of memory, ... */
 #define MEMORY_ORDER (PAGE_ORDER_2M + 3) /* ... the first of a block that no program needs */
 #define PATTERN      UINT64_C(0x0123456789abcdef)
@@ -109,13 +113,19 @@ static struct other_state other_salted(unsigned int salt)
 		.fcw = FCW_RESET | (uint16_t)(salt % 4 * FCW_ROUND) };
 }
 
+/* What a monitor may have to answer ... */
+static void write_xcr0(const struct other_state *state)
+{
+	if (!has_xsave())
+		return;
+	write_cr4(read_cr4() | CR4_OSXSAVE);
+	xsetbv(0, state->xcr0);
+}
+
+/* ... and what none does. */
 static void write_other(const struct other_state *state)
 {
 	write_cr2(state->cr2);
-	if (has_xsave()) {
-		write_cr4(read_cr4() | CR4_OSXSAVE);
-		xsetbv(0, state->xcr0);
-	}
 	__asm__ volatile("movq %0, %%xmm0; movq %1, %%xmm15; ldmxcsr %2; fldcw %3"
 			 :
 			 : "m"(state->xmm0), "m"(state->xmm15), "m"(state->mxcsr), "m"(state->fcw));
@@ -130,10 +140,27 @@ static void read_other(struct other_state *state)
 		: "=m"(state->xmm0), "=m"(state->xmm15), "=m"(state->mxcsr), "=m"(state->fcw));
 }
 
+static void fill_memory(uint64_t *memory, unsigned int salt)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGES * PAGE_SIZE / sizeof(*memory); i++)
+		memory[i] = PATTERN * (salt + i);
+}
+
+/* Another machine may have its turn now: it is offered one where the monitor has a call for that.
+ */
+static void offer_turn(void)
+{
+	if (hypercall_available())
+		hypercall(HYPERCALL_YIELD, 0, 0);
+	else
+		in8(PIC_MASTER_DATA);
+}
+
 /* Lets turns pass: for some time, and for as much work as that is where nobody else wants the host.
-   The machine that is compared gives the monitor a chance to go on to another every now and then,
-   the other none. Returns whether it stood still for longer than a turn. */
-static bool let_turns_pass(uint64_t hz, bool exits)
+   Returns whether this machine stood still for longer than a turn. */
+static bool let_turns_pass(uint64_t hz)
 {
 	uint64_t ticks = hz / TURNS_PART, looks = hz / LOOKS_PART, start = rdtsc(), last = start;
 	uint64_t now = start, longest = 0, next = start;
@@ -141,8 +168,8 @@ static bool let_turns_pass(uint64_t hz, bool exits)
 	while (now - start < ticks || looks > 0) {
 		now = rdtsc();
 		looks -= looks > 0;
-		if (exits && now >= next) {
-			cpuid(CPUID_VENDOR, 0);
+		if (now >= next) {
+			offer_turn();
 			next = now + ticks / EXITS;
 		}
 		longest = MAX(longest, now - last);
@@ -151,12 +178,31 @@ static bool let_turns_pass(uint64_t hz, bool exits)
 	return longest > hz / GAP_PART && longest > (now - start) / GAP_SHARE;
 }
 
-static void fill_memory(uint64_t *memory, unsigned int salt)
+/* What the other machine does meanwhile: the same state again and again, and nothing that a monitor
+   need answer. */
+static void disturb(uint64_t hz, const struct machine *wanted, const struct other_state *other,
+	uint64_t *memory, unsigned int salt)
 {
+	uint64_t ticks = hz / TURNS_PART, looks = hz / LOOKS_PART, start = rdtsc();
+	uint64_t now = start, next = start;
+	struct machine now_wanted = *wanted, zero = { .value = { 0 } };
 	unsigned int i;
 
-	for (i = 0; i < PAGES * PAGE_SIZE / sizeof(*memory); i++)
-		memory[i] = PATTERN * (salt + i);
+	for (i = 0; i < MACHINE_COUNT; i++) /* only the registers of the table, less IA32_PAT */
+		now_wanted.value[i] = 0;
+	for (i = 0; i < ARRAY_SIZE(registers); i++)
+		if (registers[i].index != MACHINE_pat)
+			now_wanted.value[registers[i].index] = wanted->value[registers[i].index];
+	while (now - start < ticks || looks > 0) {
+		now = rdtsc();
+		looks -= looks > 0;
+		if (now < next)
+			continue;
+		machine_restore(&now_wanted, &zero);
+		write_other(other);
+		fill_memory(memory, salt);
+		next = now + ticks / CHANGES;
+	}
 }
 
 static unsigned int words_changed(const uint64_t *memory, unsigned int salt)
@@ -199,19 +245,32 @@ struct outcome_of_turns {
 	bool late;
 };
 
+static void set_all(const struct machine *wanted, const struct machine *now,
+	const struct other_state *other, uint64_t *memory, unsigned int salt)
+{
+	machine_restore(wanted, now);
+	write_xcr0(other);
+	write_other(other);
+	fill_memory(memory, salt);
+}
+
 static struct outcome_of_turns take_turns(const struct monitor_request *request, uint64_t *memory)
 {
-	struct outcome_of_turns result;
+	struct outcome_of_turns result = { .late = false };
 	struct machine before, wanted;
 	struct other_state other = other_salted(request->salt);
 	uint64_t hz = clock_tsc_hz(), cr4 = read_cr4();
+	unsigned int i;
 
 	machine_read(&before);
 	wanted = salted(&before, request->salt);
-	fill_memory(memory, request->salt);
-	machine_restore(&wanted, &before);
-	write_other(&other);
-	result.late = let_turns_pass(hz, request->salt == 1);
+	set_all(&wanted, &before, &other, memory, request->salt);
+	if (request->salt == 1)
+		result.late = let_turns_pass(hz);
+	for (i = 0; i < DISTURBANCES && request->salt != 1; i++) {
+		disturb(hz, &wanted, &other, memory, request->salt);
+		set_all(&wanted, &before, &other, memory, request->salt);
+	}
 	read_other(&result.other);
 	machine_read(&result.machine);
 	result.words_changed = words_changed(memory, request->salt);
