@@ -119,6 +119,16 @@ probe:
 		--forms '$(FORMS)' --sweeps '$(SWEEPS)' --seed '$(SEED)' --programs '$(PROGRAMS)' --program '$(PROGRAM)' \
 		--gdb '$(GDB)'
 
+.PHONY: probe-mistakes
+probe-mistakes:
+	$(call SETUP_AND_BUILD,run)
+	@$(PYTHON) tools/mistakes.py $(MISTAKES)
+
+.PHONY: probe-efficiency
+probe-efficiency:
+	$(call SETUP_AND_BUILD,run)
+	@$(PYTHON) tools/efficiency.py
+
 goldberg:
 	$(call SETUP_AND_BUILD,suite)
 	@$(PYTHON) tools/goldberg.py --forms '$(FORMS)'
