@@ -10,6 +10,7 @@
 #include "runtime/trap.h"
 #include "runtime/x86.h"
 #include "spec/pic.h"
+#include "spec/pit.h"
 
 #define LOST                                                                                       \
 	"an event whose delivery exits to the monitor, for its stack has no memory yet, is lost "  \
@@ -18,6 +19,7 @@
 #define RCX        1
 #define SPINS      400000000 /* in which the interrupt must come: some seconds */
 #define INTERRUPTS 5
+#define PERIOD     (PIT_HZ / 200)
 
 /* One piece of code whose end is delivered on a new stack. */
 static const struct stack_probe {
@@ -80,7 +82,7 @@ static unsigned int count_interrupts(void)
 	unsigned int i;
 
 	interrupts_seen = 0;
-	wake_arm_periodic();
+	wake_arm_periodic(PERIOD);
 	interrupts_on();
 	for (i = 0; i < SPINS / 16 && interrupts_seen < INTERRUPTS; i++)
 		cpu_pause();

@@ -11,6 +11,7 @@
 #include "guests/probe/sweep.h"
 #include "guests/probe/table.h"
 #include "guests/probe/witness.h"
+#include "guests/probe/workload.h"
 #include "runtime/errno.h"
 #include "runtime/hypercall.h"
 #include "runtime/image.h"
@@ -23,8 +24,8 @@
 
 const char image_name[] = "probe";
 const char *const image_words[] = { "part", "forms", "modes", "seed", "first", "programs",
-	"prefixes", "suffixes", "show", "ticks", "sweeps", "sample", "witness", "attempt",
-	"salt", "guest", NULL };
+	"prefixes", "suffixes", "show", "ticks", "sweeps", "sample", "witness", "attempt", "salt",
+	"guest", "workloads", NULL };
 
 /* The value of a word, or what stands for it when it is not there. */
 static void read_word(const char *key, char *value, const char *otherwise)
@@ -48,14 +49,15 @@ static bool is_wanted(const char *parts, const char *part)
 static void check_parts(const char *parts)
 {
 	static const char *const known[] = { "list", "monitor", "table", "moved", "random", "sweep",
-		"witness", "attempt" };
+		"witness", "attempt", "workload" };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(known); i++)
 		if (is_wanted(parts, known[i]))
 			return;
-	image_error("part=%s: list, monitor, table, moved, random, sweep, witness, attempt, "
-		    "or several with commas",
+	image_error(
+		"part=%s: list, monitor, table, moved, random, sweep, witness, attempt, workload, "
+		"or several with commas",
 		parts);
 }
 
@@ -116,9 +118,9 @@ static void need_hypervisor(const char *parts)
 static void run_sweeps(void)
 {
 	char patterns[WORD_MAX], witness[8];
-	struct sweep_request request = { .patterns = patterns,
-		.sample = read_number("sample", 1),
-		.witness = -1 };
+	struct sweep_request request = {
+		.patterns = patterns, .sample = read_number("sample", 1), .witness = -1
+	};
 
 	read_word("sweeps", patterns, "*");
 	if (boot_word(boot.cmdline, "witness", witness, sizeof(witness)) == 0)
@@ -161,6 +163,16 @@ static unsigned int run_monitor(const char *patterns, const struct machine *good
 	return monitor_run(&request);
 }
 
+/* workloads=GLOB,GLOB */
+static void run_workloads(const struct machine *good)
+{
+	char patterns[WORD_MAX];
+
+	read_word("workloads", patterns, "*");
+	if (workload_run(patterns, good) == 0)
+		image_error("workloads=%s: there is none of that name", patterns);
+}
+
 void image_main(void)
 {
 	char parts[WORD_MAX], pattern[WORD_MAX], modes[WORD_MAX], ticks[8];
@@ -179,6 +191,8 @@ void image_main(void)
 	machine_read(&good);
 	if (is_wanted(parts, "monitor"))
 		records += run_monitor(pattern, &good);
+	if (is_wanted(parts, "workload"))
+		run_workloads(&good);
 	if (is_wanted(parts, "list"))
 		table_list(pattern);
 	if (boot_word(boot.cmdline, "ticks", ticks, sizeof(ticks)) == 0)

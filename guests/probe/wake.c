@@ -6,7 +6,6 @@
 #include "spec/pit.h"
 
 #define COUNT          (PIT_HZ / 50)
-#define PERIOD         (PIT_HZ / 200)
 #define PIT_MODE_RATE  2
 #define ALL_MASKED     0xff
 #define TIMER_UNMASKED 0xfe
@@ -34,11 +33,11 @@ static void write_pics(uint8_t master_mask)
 	out8(PIC_MASTER_DATA, master_mask);
 }
 
-void wake_arm_periodic(void)
+void wake_arm_periodic(uint16_t count)
 {
 	out8(PIT_CONTROL, PIT_RW_BOTH << PIT_RW_SHIFT | PIT_MODE_RATE << PIT_MODE_SHIFT);
-	out8(PIT_CHANNEL_0, PERIOD & 0xff);
-	out8(PIT_CHANNEL_0, PERIOD >> 8);
+	out8(PIT_CHANNEL_0, count & 0xff);
+	out8(PIT_CHANNEL_0, count >> 8);
 	write_pics(TIMER_UNMASKED);
 }
 

@@ -10,8 +10,8 @@
 /* One interrupt, WAKE_VECTOR, comes some 20 ms from now. */
 void wake_arm(void);
 
-/* Instead, one every 5 ms: each has to be ended by an EOI at the first 8259. */
-void wake_arm_periodic(void);
+/* Instead, one every `count` clocks of the 8254: each has to be ended by an EOI at the first 8259. */
+void wake_arm_periodic(uint16_t count);
 
 /* They come no more; one that was delivered is ended. */
 void wake_disarm(void);
