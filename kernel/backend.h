@@ -25,6 +25,7 @@ enum exit_kind {
 	EXIT_STAGE2,	 /* exit.stage2 */
 	EXIT_XSETBV,
 	EXIT_CACHE,	 /* INVD or WBINVD */
+	EXIT_TASK,	 /* exit.task: a task switch; VT-x only. What went through the IDT is in vcpu->inject */
 	EXIT_UNDEFINED,	 /* an instruction this virtual CPU does not have (VMX, SVM, ...) */
 	EXIT_SHUTDOWN,	 /* triple fault */
 	EXIT_REFUSED,	 /* the hardware refused the guest's state; nothing ran */
@@ -74,6 +75,10 @@ struct exit {
 			uint16_t lmsw_src; /* LMSW's operand */
 		} cr;
 		struct event exception;
+		struct {
+			uint16_t selector; /* of the new task's TSS */
+			uint8_t source;	   /* enum task_switch_source */
+		} task;
 		struct {
 			uint64_t gpa; /* guest-physical address, bytes */
 			bool read, write, fetch;

@@ -23,6 +23,7 @@ void guest_wrmsr(struct vcpu *vcpu, const struct exit *exit);
 void guest_cr_access(struct vcpu *vcpu, const struct exit *exit);
 void guest_xsetbv(struct vcpu *vcpu, const struct exit *exit);
 void guest_io(struct vcpu *vcpu, const struct exit *exit);
+void guest_task_switch(struct vcpu *vcpu, const struct exit *exit);
 void guest_hypercall(struct vcpu *vcpu, const struct exit *exit);
 
 /* The CR4 bits that this virtual CPU has, from the CPUID that its guest sees. A back end lets no

@@ -173,6 +173,13 @@ static void decode(struct vcpu *vcpu, struct exit *exit)
 	case EXIT_REASON_VMXON:
 		from_instruction(exit, EXIT_UNDEFINED);
 		return;
+	case EXIT_REASON_TASK_SWITCH:
+		put_event_back(vcpu);
+		from_instruction(exit, EXIT_TASK);
+		exit->info = vmread(VMCS_EXIT_QUALIFICATION);
+		exit->task.selector = FIELD_GET(exit->info, TASK_SWITCH_SELECTOR);
+		exit->task.source = FIELD_GET(exit->info, TASK_SWITCH_SOURCE);
+		return;
 	case EXIT_REASON_EXCEPTION_OR_NMI:
 		put_event_back(vcpu);
 		decode_exception(vcpu, exit);
