@@ -65,6 +65,10 @@ void legacy_switch(const struct engine_registers *before);
 
 static uint64_t gdt[SELECTOR_LEGACY_END / 8] __aligned(16), idt[VECTORS] __aligned(16);
 static struct tss32 tss __aligned(16);
+static struct {
+	uint32_t link, esp0, ss0, stacks[4], cr3, eip, eflags, gpr[8], selector[6], ldt;
+	uint16_t trap, io_map;
+} task __aligned(16);
 static uint8_t stack[4096] __aligned(16);
 
 static void fill_idt(void)
@@ -139,6 +143,7 @@ static void fill_gdt(void)
 	gdt[SELECTOR_CALL_GATE / 8] = DESCRIPTOR_CALL_GATE | SELECTOR_CODE32 << 16 |
 				      (landing & BITS(15, 0)) | (landing & BITS(31, 16)) << 32;
 	gdt[SELECTOR_CALL_GATE / 8 + 1] = 0;
+	gdt[SELECTOR_TASK_GATE / 8] = DESCRIPTOR_TASK_GATE | SELECTOR_TASK << 16;
 	gdt[SELECTOR_LEGACY_CODE16 / 8] = DESCRIPTOR_CODE16 | (uint64_t)LEGACY_LOW << 16;
 	gdt[SELECTOR_LEGACY_DATA16 / 8] = DESCRIPTOR_DATA16 | (uint64_t)LEGACY_LOW << 16;
 	legacy_pointer64 = (struct descriptor_table){ sizeof(gdt) - 1, (uintptr_t)gdt };
@@ -155,6 +160,27 @@ void legacy_init(void)
 	fill_idt();
 	if (has_low_memory())
 		fill_low();
+}
+
+/* A task at CPL 3 that ends at once, which CPL 3 may switch to. */
+static void fill_task(void)
+{
+	uint64_t base = (uintptr_t)&task;
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		task.gpr[i] = 0x60606060 + i;
+	task.esp0 = tss.esp0;
+	task.ss0 = tss.ss0;
+	task.cr3 = (uint32_t)read_cr3();
+	task.eip = (uint32_t)(uintptr_t)engine_code + 2048;
+	task.eflags = RFLAGS_FIXED;
+	task.gpr[4] = (uint32_t)(uintptr_t)engine_stack + ENGINE_STACK_BYTES / 2;
+	for (i = 0; i < 4; i++) /* ES, CS, SS, DS */
+		task.selector[i] = i == 1 ? SELECTOR_USER_CODE32 | 3 : SELECTOR_USER_DATA | 3;
+	task.io_map = sizeof(task);
+	gdt[SELECTOR_TASK / 8] = (sizeof(task) - 1) | (base & BITS(23, 0)) << 16 | TSS_AVAILABLE |
+				 GATE_USER << 32 | (base & BITS(31, 24)) << 32;
 }
 
 /* What real mode, or protected mode, sees of the tables. */
@@ -230,6 +256,7 @@ struct engine_result legacy_run(enum engine_mode mode, const struct engine_regis
 
 	memset(&legacy_captured, 0, sizeof(legacy_captured));
 	gdt[SELECTOR_TSS / 8] &= ~TSS_BUSY;
+	fill_task();
 	tss.io_map = mode == ENGINE_V8086_IOPL3 || mode == ENGINE_V8086_VME
 			     ? offsetof(struct tss32, ports)
 			     : sizeof(tss);

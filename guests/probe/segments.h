@@ -15,5 +15,6 @@
 
 /* A call gate that CPL 3 may use ("Call-Gate Descriptors"), without offset and selector. */
 #define DESCRIPTOR_CALL_GATE 0x0000ec0000000000
+#define DESCRIPTOR_TASK_GATE 0x0000e50000000000
 
 #endif
