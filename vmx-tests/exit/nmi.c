@@ -1,16 +1,10 @@
-/* Non-maskable interrupts: "NMI exiting", "virtual NMIs", NMI windows, and what IRET does to their
-   blocking (Intel SDM, "Other Causes of VM Exits", "Updating Non-Register State", "Information for
-   VM Exits Due to Vectored Events"). */
+/* Non-maskable interrupts: "NMI exiting", "virtual NMIs", and how NMIs are blocked (Intel SDM,
+   "Other Causes of VM Exits", "Updating Non-Register State"). Windows, and what IRET does to the
+   blocking, are nmi_window.c's. */
 #define TEST_FOLDER "exit/"
 #include "runtime/apic.h"
 #include "runtime/trap.h"
-#include "vmx-tests/exit/interrupt.h"
-
-#define OTHER_CAUSES "SDM Other Causes of VM Exits"
-#define COVERS       "control:PIN_NMI_EXITING exit:EXCEPTION_OR_NMI"
-#define VIRTUAL      "control:PIN_VIRTUAL_NMIS control:PIN_NMI_EXITING"
-#define WINDOW       "control:PROC_NMI_WINDOW_EXITING exit:NMI_WINDOW control:PIN_VIRTUAL_NMIS"
-#define NMI_EVENT    (INTERRUPTION_VALID | VECTOR_NMI | FIELD_PUT(INTERRUPTION_NMI, INTERRUPTION_TYPE))
+#include "vmx-tests/exit/nmi.h"
 
 GUEST64(nmi_nop, "nop; nop");
 GUEST64(nmi_ud, "ud2");
@@ -22,8 +16,7 @@ static void count_nmi(struct trap_frame *frame)
 	received++;
 }
 
-/* IRET ends blocking by NMI, the next NMI comes at once. Returns how many came, observed. */
-static unsigned int unblock_nmis(void)
+unsigned int nmi_unblock(void)
 {
 	trap_handler *before = trap_set_handler(VECTOR_NMI, count_nmi);
 
@@ -37,14 +30,14 @@ static unsigned int unblock_nmis(void)
 	return (unsigned int)test_observe(received);
 }
 
-static void send_nmi(void)
+void nmi_send(void)
 {
 	apic_send_nmi(apic_id());
 	for (;;)
 		cpu_pause();
 }
 
-static void set_nmi_controls(bool exiting, bool virtual)
+void nmi_set_controls(bool exiting, bool virtual)
 {
 	exit_control(CONTROL_WORD_PIN, PIN_NMI_EXITING, exiting);
 	exit_control(CONTROL_WORD_PIN, PIN_VIRTUAL_NMIS, virtual);
@@ -57,10 +50,10 @@ static outcome exit_by_nmi(void)
 {
 	outcome result;
 
-	set_nmi_controls(true, false);
-	guest_set_code(send_nmi);
+	nmi_set_controls(true, false);
+	guest_set_code(nmi_send);
 	result = guest_enter();
-	unblock_nmis();
+	nmi_unblock();
 	return result;
 }
 
@@ -89,14 +82,14 @@ TEST(nmi, blocked_after_exit, "SDM Updating Non-Register State",
 	trap_handler *before = trap_set_handler(VECTOR_NMI, count_nmi);
 	unsigned int early;
 
-	set_nmi_controls(true, false);
-	guest_set_code(send_nmi);
+	nmi_set_controls(true, false);
+	guest_set_code(nmi_send);
 	guest_enter();
 	received = 0;
 	apic_send_nmi(apic_id());
 	early = received;
 	trap_set_handler(VECTOR_NMI, before);
-	CHECK_EQUAL(unblock_nmis(), 1);
+	CHECK_EQUAL(nmi_unblock(), 1);
 	CHECK_EQUAL(early, 0);
 	return OK;
 }
@@ -106,7 +99,7 @@ TEST(nmi, not_blocked_after_others, "SDM Updating Non-Register State",
 {
 	trap_handler *before;
 
-	set_nmi_controls(true, false);
+	nmi_set_controls(true, false);
 	received = 0;
 	CHECK_EQUAL(exit_run((struct guest_code)CODE_OF(nmi_ud)),
 		FAULT(UD)); /* an exit with reason 0 as well */
@@ -126,10 +119,10 @@ TEST(nmi, delivered, OTHER_CAUSES,
 {
 	outcome result;
 
-	set_nmi_controls(false, false);
+	nmi_set_controls(false, false);
 	guest_set_gate(VECTOR_NMI, (void (*)(void))(uintptr_t)nmi_nop);
-	result = guest_run(send_nmi);
-	unblock_nmis();
+	result = guest_run(nmi_send);
+	nmi_unblock();
 	if (result == test->expected)
 		CHECK_EQUAL(field_read(VMCS_GUEST_RIP), vmx_address(nmi_nop) + 2);
 	return result;
@@ -142,9 +135,9 @@ TEST(nmi, handler, "SDM Saving RIP, RSP, RFLAGS, and SSP",
 {
 	outcome result;
 
-	set_nmi_controls(false, false);
-	result = guest_run(send_nmi);
-	unblock_nmis();
+	nmi_set_controls(false, false);
+	result = guest_run(nmi_send);
+	nmi_unblock();
 	if (result == test->expected)
 		CHECK_EQUAL(landing_vector(), VECTOR_NMI);
 	return result;
@@ -163,10 +156,10 @@ TEST(nmi, iret_unblocks, "SDM Guest Non-Register State", "the guest's IRET ends 
 {
 	outcome result;
 
-	set_nmi_controls(false, false);
+	nmi_set_controls(false, false);
 	guest_set_counting_gate(VECTOR_NMI, false);
 	result = guest_run(take_nmi);
-	unblock_nmis();
+	nmi_unblock();
 	CHECK_EQUAL(test_observe(guest_events), 1);
 	return result;
 }
@@ -185,10 +178,10 @@ TEST(nmi, blocked, "SDM Guest Non-Register State",
 {
 	outcome result;
 
-	set_nmi_controls(false, false);
+	nmi_set_controls(false, false);
 	field_write(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI);
 	result = guest_run(send_nmi_once);
-	CHECK_EQUAL(unblock_nmis(), 1);
+	CHECK_EQUAL(nmi_unblock(), 1);
 	return result;
 }
 
@@ -202,238 +195,10 @@ TEST(nmi, virtual_blocking, "SDM Guest Non-Register State",
 {
 	outcome result;
 
-	set_nmi_controls(true, true);
+	nmi_set_controls(true, true);
 	field_write(VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI);
-	guest_set_code(send_nmi);
+	guest_set_code(nmi_send);
 	result = guest_enter();
-	unblock_nmis();
+	nmi_unblock();
 	return result;
-}
-
-/* IRETQ to the next instruction; to a code segment that is none: #GP with its selector. */
-#define IRET_FRAME(cs)                                                                             \
-	"movq %rsp, %rdx; movl %ss, %ecx; pushq %rcx; pushq %rdx; pushfq; pushq $" cs              \
-	"; pushq $2f; "
-GUEST64(nmi_iret, IRET_FRAME("8") "iretq; 2: nop; nop");
-GUEST64(nmi_iret_fault, IRET_FRAME("0x7c") "1: iretq; 2: nop");
-GUEST64(nmi_mov_ss, "movl %ss, %eax; movl %eax, %ss; nop; nop");
-GUEST64(nmi_fault, "movl $0x7c, %eax; movl %eax, %ds");
-
-/* A guest's IRET ends virtual-NMI blocking, should the CPU remember one (see
- * virtual_blocking_cleared). */
-static void forget_blocking(void)
-{
-	set_nmi_controls(true, true);
-	exit_run((struct guest_code)CODE_OF(nmi_iret));
-}
-
-static outcome enter_window(struct guest_code code, uint64_t interruptibility, uint64_t activity)
-{
-	set_nmi_controls(true, true);
-	exit_control(CONTROL_WORD_PROC, PROC_NMI_WINDOW_EXITING, true);
-	guest_set_mode(GUEST_64BIT, code.start, (size_t)(code.end - code.start));
-	field_write(VMCS_GUEST_INTERRUPTIBILITY_STATE, interruptibility);
-	field_write(VMCS_GUEST_ACTIVITY_STATE, activity);
-	return guest_run(NULL);
-}
-
-static outcome run_window(struct guest_code code, uint64_t interruptibility, uint64_t activity)
-{
-	forget_blocking();
-	return enter_window(code, interruptibility, activity);
-}
-
-TEST(nmi, window, OTHER_CAUSES,
-	"with \"NMI-window exiting\" 1 and no virtual-NMI blocking it exits before an instruction",
-	EXIT(EXIT_REASON_NMI_WINDOW), VALUES({ VMCS_EXIT_QUALIFICATION, 0 }),
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
-{
-	outcome result = run_window((struct guest_code)CODE_OF(nmi_nop), 0, ACTIVITY_ACTIVE);
-
-	if (result != test->expected)
-		return result;
-	CHECK_EQUAL(field_read(VMCS_GUEST_RIP), vmx_address(nmi_nop));
-	CHECK_EQUAL(field_read(VMCS_EXIT_INTERRUPTION_INFORMATION) & INTERRUPTION_VALID, 0);
-	return result;
-}
-
-TEST(nmi, window_off, OTHER_CAUSES, "with \"NMI-window exiting\" 0 it does not",
-	EXIT(EXIT_REASON_VMCALL), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
-{
-	set_nmi_controls(true, true);
-	return exit_run((struct guest_code)CODE_OF(nmi_nop));
-}
-
-TEST(nmi, window_blocked, OTHER_CAUSES, "virtual-NMI blocking keeps the window closed",
-	EXIT(EXIT_REASON_VMCALL),
-	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI }),
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
-{
-	return run_window(
-		(struct guest_code)CODE_OF(nmi_nop), INTERRUPTIBILITY_NMI, ACTIVITY_ACTIVE);
-}
-
-TEST(nmi, virtual_blocking_cleared, "SDM Loading Guest Non-Register State",
-	"virtual-NMI blocking is what VM entry loads: none, although the guest was left with it",
-	EXIT(EXIT_REASON_NMI_WINDOW), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING),
-	.covers = WINDOW " field:GUEST_INTERRUPTIBILITY_STATE")
-{
-	outcome result = run_window(
-		(struct guest_code)CODE_OF(nmi_nop), INTERRUPTIBILITY_NMI, ACTIVITY_ACTIVE);
-
-	CHECK_EQUAL(result, EXIT(EXIT_REASON_VMCALL));
-	result = enter_window((struct guest_code)CODE_OF(nmi_nop), 0, ACTIVITY_ACTIVE);
-	forget_blocking();
-	return result;
-}
-
-TEST(nmi, window_iret, OTHER_CAUSES, "IRET ends virtual-NMI blocking, and so opens the window",
-	EXIT(EXIT_REASON_NMI_WINDOW), VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, 0 }),
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
-{
-	outcome result = run_window(
-		(struct guest_code)CODE_OF(nmi_iret), INTERRUPTIBILITY_NMI, ACTIVITY_ACTIVE);
-
-	if (result != test->expected)
-		return result;
-	CHECK_EQUAL(field_read(VMCS_GUEST_RIP), vmx_address(nmi_iret_end) - 7);
-	return result;
-}
-
-TEST(nmi, window_mov_ss, OTHER_CAUSES,
-	"blocking by MOV SS keeps the window closed for one instruction",
-	EXIT(EXIT_REASON_NMI_WINDOW), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING),
-	.covers = WINDOW)
-{
-	outcome result = run_window(
-		(struct guest_code)CODE_OF(nmi_nop), INTERRUPTIBILITY_MOV_SS, ACTIVITY_ACTIVE);
-
-	if (result != test->expected)
-		return result;
-	CHECK_EQUAL(field_read(VMCS_GUEST_RIP), vmx_address(nmi_nop) + 1);
-	return result;
-}
-
-TEST(nmi, window_hlt, OTHER_CAUSES, "the NMI window wakes a CPU from HLT as an NMI would",
-	EXIT(EXIT_REASON_NMI_WINDOW), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING),
-	.covers = WINDOW)
-{
-	return run_window((struct guest_code)CODE_OF(nmi_nop), 0, ACTIVITY_HLT);
-}
-
-TEST(nmi, window_hlt_state, "SDM Saving Non-Register State", "HLT is what that exit saves",
-	EXIT(EXIT_REASON_NMI_WINDOW), VALUES({ VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }),
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
-{
-	return run_window((struct guest_code)CODE_OF(nmi_nop), 0, ACTIVITY_HLT);
-}
-
-TEST(nmi, window_before_interrupt_window, OTHER_CAUSES,
-	"the NMI window comes before the interrupt window", EXIT(EXIT_REASON_NMI_WINDOW),
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW)
-{
-	forget_blocking();
-	exit_control(
-		CONTROL_WORD_PROC, PROC_INTERRUPT_WINDOW_EXITING | PROC_NMI_WINDOW_EXITING, true);
-	guest_set_mode(GUEST_64BIT, nmi_nop, (size_t)(nmi_nop_end - nmi_nop));
-	field_set(VMCS_GUEST_RFLAGS, RFLAGS_IF);
-	return guest_run(NULL);
-}
-
-static outcome inject_nmi(uint64_t window)
-{
-	forget_blocking();
-	exit_control(CONTROL_WORD_PROC, window, true);
-	field_write(VMCS_ENTRY_INTERRUPTION_INFORMATION, NMI_EVENT);
-	return exit_run((struct guest_code)CODE_OF(nmi_nop));
-}
-
-TEST(nmi, injected_blocks, "SDM VM-Entry Controls for Event Injection",
-	"with \"virtual NMIs\" 1 an injected NMI is delivered, and virtual-NMI blocking begins",
-	EXIT(EXIT_REASON_VMCALL),
-	VALUES({ VMCS_GUEST_INTERRUPTIBILITY_STATE, INTERRUPTIBILITY_NMI }),
-	.needs = NEEDS(&need_PIN_VIRTUAL_NMIS), .covers = VIRTUAL)
-{
-	outcome result = inject_nmi(0);
-
-	CHECK_EQUAL(landing_vector(), VECTOR_NMI);
-	return result;
-}
-
-TEST(nmi, injected_window, OTHER_CAUSES,
-	"an injected NMI closes the window until its handler's IRET", EXIT(EXIT_REASON_NMI_WINDOW),
-	.needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING), .covers = WINDOW " " VIRTUAL)
-{
-	outcome result;
-
-	forget_blocking();
-	guest_set_counting_gate(VECTOR_NMI, false);
-	exit_control(CONTROL_WORD_PROC, PROC_NMI_WINDOW_EXITING, true);
-	field_write(VMCS_ENTRY_INTERRUPTION_INFORMATION, NMI_EVENT);
-	result = exit_run((struct guest_code)CODE_OF(nmi_nop));
-	CHECK_EQUAL(test_observe(guest_events), 1);
-	if (result != test->expected)
-		return result;
-	CHECK_EQUAL(field_read(VMCS_GUEST_RIP), vmx_address(nmi_nop));
-	return result;
-}
-
-/* Bit 12: an IRET that faults has ended the blocking before it faulted. */
-struct unblocking_row {
-	struct test_row row;
-	struct guest_code code;
-	bool virtual, blocked, unblocking;
-};
-
-#define ROW(name, code, virtual, blocked, unblocking)                                              \
-	{                                                                                          \
-		{ name, FAULT(GP, 0x7c) }, CODE_OF(nmi_##code), virtual, blocked, unblocking       \
-	}
-
-static const struct unblocking_row unblocking[] = {
-	ROW("IRET, blocked", iret_fault, false, true, true),
-	ROW("IRET, not blocked", iret_fault, false, false, false),
-	ROW("not IRET, blocked", fault, false, true, false),
-};
-
-static outcome run_unblocking(const struct unblocking_row *row)
-{
-	outcome result;
-	uint64_t information;
-
-	guest_reset();
-	set_nmi_controls(row->virtual, row->virtual);
-	guest_set_mode(GUEST_64BIT, row->code.start, (size_t)(row->code.end - row->code.start));
-	field_write(VMCS_GUEST_INTERRUPTIBILITY_STATE, row->blocked ? INTERRUPTIBILITY_NMI : 0);
-	result = guest_run(NULL);
-	unblock_nmis();
-	information = field_read(VMCS_EXIT_INTERRUPTION_INFORMATION);
-	CHECK_EQUAL(information & INTERRUPTION_NMI_UNBLOCKING,
-		row->unblocking ? INTERRUPTION_NMI_UNBLOCKING : 0);
-	CHECK_EQUAL(field_read(VMCS_GUEST_INTERRUPTIBILITY_STATE),
-		row->blocked && !row->unblocking ? INTERRUPTIBILITY_NMI : 0);
-	return result;
-}
-
-SWEEP(nmi, unblocking, "SDM Information for VM Exits Due to Vectored Events",
-	"\"NMI exiting\" 0: a fault of IRET under blocking by NMI sets bit 12 and saves no "
-	"blocking; others do not",
-	unblocking, .needs = NEEDS(&need_clear_PIN_NMI_EXITING),
-	.covers = COVERS " field:EXIT_INTERRUPTION_INFORMATION")
-{
-	return run_unblocking(TEST_ROW(struct unblocking_row));
-}
-
-static const struct unblocking_row virtual_unblocking[] = {
-	ROW("IRET, blocked", iret_fault, true, true, true),
-	ROW("IRET, not blocked", iret_fault, true, false, false),
-	ROW("not IRET, blocked", fault, true, true, false),
-};
-
-SWEEP(nmi, virtual_unblocking, "SDM Information for VM Exits Due to Vectored Events",
-	"\"virtual NMIs\" 1: the same for virtual-NMI blocking", virtual_unblocking,
-	.needs = NEEDS(&need_PIN_VIRTUAL_NMIS),
-	.covers = VIRTUAL " field:EXIT_INTERRUPTION_INFORMATION")
-{
-	return run_unblocking(TEST_ROW(struct unblocking_row));
 }
