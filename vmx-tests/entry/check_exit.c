@@ -61,8 +61,6 @@ CHECK_TEST_AS(
 CHECK_TEST(entry_msr_load_aligned, NEEDS_ALSO(), AREA_ALIGNED(ENTRY_MSR_LOAD))
 CHECK_TEST(entry_msr_load_width, NEEDS_ALSO(), AREA_WIDTH(ENTRY_MSR_LOAD, entry_msr_load_end))
 CHECK_TEST(entry_msr_load_end, NEEDS_ALSO(), AREA_END(ENTRY_MSR_LOAD))
-CHECK_TEST_AS(
-	entry_msr_load_end_large, entry_msr_load_end, NEEDS_ALSO(), AREA_END_LARGE(ENTRY_MSR_LOAD))
 CHECK_TEST(entry_allowed0, NEEDS_ALSO(),
 	EACH_AMONG(LONG, FROM(VM_ENTRY_CONTROLS, CLEAR, MUST_BE_1, CONTROL_WORD_VM_ENTRY)))
 CHECK_TEST(entry_allowed1, NEEDS_ALSO(),
