@@ -222,24 +222,46 @@ def test_replace_is_whole_or_not_at_all(tmp_path):
 
 def test_points_so_far():
     points = grade_progress.Points(LAB, "intel", NAMES)
-    earned = [points.add(result) for result in results(on_a=FAILED)]
+    earned = []
+    for result in results(on_a=FAILED):
+        points.add(result.name, result)
+        earned.append(points.earned)
     assert earned == [0, 2, 3, 3, 5, 5, 5, 5, 8]
 
 
-def test_plain_progress(capsys):
-    progress = grade_progress.for_tests(len(NAMES), grade_progress.Points(LAB, "intel", NAMES), 11)
+def test_points_wait_for_what_is_not_judged_yet():
+    points = grade_progress.Points(LAB, "intel", NAMES)
+    for result in results():
+        points.add(result.name, None if result.name == "lab1/on/a" else result)
+    assert points.earned == 8
+    points.add("lab1/on/a", results()[3])
+    assert points.earned == 11
+
+
+def follow(progress, **changes):
+    """What a run tells a display: first what comes, then what it is taken for."""
     with progress:
-        for result in results(on_a=FAILED):
-            progress.end(result)
-    assert capsys.readouterr().out.splitlines() == ["[4/9] failed: lab1/on/a", "[9/9] 8 of 11 points so far"]
+        for result in results(**changes):
+            progress.seen(result.name, result.status == PASSED)
+        progress.seen("lab1/nobody/asked", False)
+        progress.seen("lab1/on/a", True)  # a second time
+        progress.settle(results(**changes))
+
+
+def test_plain_progress(capsys):
+    follow(grade_progress.for_tests(len(NAMES), grade_progress.Points(LAB, "intel", NAMES), 11), on_a=FAILED)
+    assert capsys.readouterr().out.splitlines() == ["[4/9] failed: lab1/on/a", "[9/9] 8 of 11 points"]
+
+
+def test_progress_is_quiet_about_what_is_not_written(capsys):
+    follow(grade_progress.PlainTests(9, grade_progress.Points(LAB, "intel", NAMES, stubs("on")), 11), on_a=FAILED)
+    assert capsys.readouterr().out.splitlines() == ["[9/9] 8 of 11 points"]
 
 
 @pytest.mark.parametrize("display", [grade_progress.RichTests, grade_progress.RichClass])
 def test_rich_progress(display, capsys):
     if display is grade_progress.RichTests:
-        with display(9, grade_progress.Points(LAB, "intel", NAMES), 11) as progress:
-            for result in results(on_a=FAILED):
-                progress.end(result)
+        follow(display(9, grade_progress.Points(LAB, "intel", NAMES), 11), on_a=FAILED)
         assert "failed: lab1/on/a" in capsys.readouterr().out
     else:
         with display(1) as progress:

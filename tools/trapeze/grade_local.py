@@ -86,8 +86,9 @@ def run(task, root, vendor, state, display):
     planned = lab_run.planned(build_folder(), task.lab, vendor)
     points = grade_progress.Points(task.lab, vendor, planned, state, task.earlier(vendor))
     with grade_progress.for_tests(len(planned), points, task.lab.points(vendor)) as progress:
-        return grade_run.run_tests(task, build_folder(), root, vendor,
-                                   lambda result, _vendor: progress.end(result))
+        results = grade_run.run_tests(task, build_folder(), root, vendor, progress=progress.seen)
+        progress.settle(results)
+        return results
 
 
 def progress(labs, vendor, nonce, root=ROOT):

@@ -2,42 +2,50 @@
 
 import contextlib
 import sys
+import time
 
 from . import grade_points
 from .grade_points import State
 from .grade_report import best_of
-from .lab_result import PASSED
+from .lab_result import FAILED, PASSED, TestResult
+
+EVERY = 0.3  # seconds between two countings of points
 
 
 class Points:
-    """The points that a run has earned so far: of the exercises whose tests all have ended."""
+    """The points that a run has earned so far: of the exercises whose tests all have passed."""
 
     def __init__(self, lab, vendor, planned, state=State(), earlier=()):
-        self.lab, self.vendor, self.planned, self.state = lab, vendor, set(planned), state
+        self.lab, self.vendor, self.planned, self.state = lab, vendor, dict.fromkeys(planned), state
         self.earlier = earlier
-        self.results = {}
+        self.results = {}  # by name: TestResult, or None for one that is not judged yet
 
-    def add(self, result):
-        """A test has ended; the points so far."""
-        self.results[result.name] = result
-        return self.earned
+    def add(self, name, result):
+        """A test has ended."""
+        self.results[name] = result
+
+    def counts(self, name):
+        """Is it a test of an exercise that is written? The others are told at the end."""
+        return not any(grade_points.fnmatchcase(name, glob) for exercise in self.lab.of_vendor(self.vendor)
+                       if exercise.key in self.state.stubs for glob in exercise.tests)
 
     @property
     def earned(self):
         """Points of the exercises that nothing can change any more."""
-        ended = [self.results[name] for name in self.results]
-        waiting = self.planned - set(self.results)
-        graded = grade_points.grade(self.lab, self.vendor, ended, self.state, self.earlier)
+        judged = [result for result in self.results.values() if result]
+        waiting = [name for name in self.planned if not self.results.get(name)]
+        graded = grade_points.grade(self.lab, self.vendor, judged, self.state, self.earlier)
         done = {exercise.name for exercise in self.lab.of_vendor(self.vendor)
                 if not any(grade_points.fnmatchcase(name, glob) for glob in exercise.tests for name in waiting)}
         return grade_points.tidy(sum(verdict.earned for verdict in graded.verdicts if verdict.name in done))
 
 
 class PlainTests:
-    """Lines: every test that is not passed, as it comes."""
+    """Lines: what does not pass, as it comes, and the points at the end."""
 
     def __init__(self, total, points, worth):
-        self.total, self.points, self.worth, self.done = total, points, worth, 0
+        self.total, self.points, self.worth = total, points, worth
+        self.shown = 0.0  # when the points were counted last: that takes time where there are many tests
 
     def __enter__(self):
         return self
@@ -45,13 +53,29 @@ class PlainTests:
     def __exit__(self, *_):
         pass
 
-    def end(self, result):
-        """A test has ended."""
-        self.done += 1
-        earned = self.points.add(result)
-        if result.status != PASSED:
-            self.say(f"[{self.done}/{self.total}] {result.status}: {grade_points.plain(result.name)}")
-        self.show(earned)
+    @property
+    def done(self):
+        """How many tests have ended."""
+        return len(self.points.results)
+
+    def seen(self, name, good):
+        """A result has come from the machine. good: None where it has to be compared first."""
+        if name not in self.points.planned or name in self.points.results:
+            return
+        result = None if good is None else TestResult(name, PASSED if good else FAILED)
+        self.points.add(name, result)
+        if good is False and self.points.counts(name):
+            self.say(f"[{self.done}/{self.total}] failed: {grade_points.plain(name)}")
+        if time.monotonic() - self.shown > EVERY:
+            self.show(self.points.earned)
+            self.shown = time.monotonic()
+
+    def settle(self, results):
+        """All results are there, and what they are taken for."""
+        for result in results:
+            self.points.results[result.name] = result
+        self.show(self.points.earned)
+        self.finish()
 
     def say(self, line):
         """A line that stays."""
@@ -59,8 +83,10 @@ class PlainTests:
 
     def show(self, earned):
         """How far it is."""
-        if self.done == self.total:
-            self.say(f"[{self.done}/{self.total}] {earned} of {self.worth} points so far")
+
+    def finish(self):
+        """The run is over."""
+        self.say(f"[{self.done}/{self.total}] {self.points.earned} of {self.worth} points")
 
 
 class RichTests(PlainTests):
@@ -84,6 +110,9 @@ class RichTests(PlainTests):
     def show(self, earned):
         self.bar.update(self.task, completed=self.done,
                         description=f"{earned} of {self.worth} points so far")
+
+    def finish(self):
+        """The bar goes; the report follows."""
 
 
 class PlainClass:

@@ -72,7 +72,7 @@ def images(lab):
     return ["all"]
 
 
-def grade(task, base, submission, work, listener=lambda result, vendor: None):
+def grade(task, base, submission, work):
     """The Grades of a submission, one for each vendor. work: a folder for it; logs are left in work/logs."""
     started = time.monotonic()
     state = state_of(task, submission)
@@ -87,7 +87,7 @@ def grade(task, base, submission, work, listener=lambda result, vendor: None):
             return finish([grade_points.grade_nothing(task.lab, vendor, state, "BUILD", str(error))
                            for vendor in vendors], task, submission, started)
         state = State(state.stubs, state.broken | broken)
-        grades = [run_vendor(task, base, tree, vendor, state, listener)
+        grades = [run_vendor(task, base, tree, vendor, state)
                   for vendor in vendors]
         return finish(grades, task, submission, started)
     finally:
@@ -118,20 +118,20 @@ def finish(grades, task, submission, started):
     return grades
 
 
-def run_vendor(task, base, tree, vendor, state, listener):
+def run_vendor(task, base, tree, vendor, state):
     """The Grade for one vendor of a tree that is built. Where nothing is written nothing runs."""
     written = [exercise for exercise in task.lab.of_vendor(vendor)
                if exercise.key not in state.stubs and exercise.file not in state.broken]
-    results = run_tests(task, base.build, tree, vendor, listener) if written else []
+    results = run_tests(task, base.build, tree, vendor) if written else []
     return grade_points.grade(task.lab, vendor, results, state, task.earlier(vendor))
 
 
-def run_tests(task, pristine, tree, vendor, listener=lambda result, vendor: None, patterns=("*",)):
+def run_tests(task, pristine, tree, vendor, listener=None, patterns=("*",), progress=None):
     """The results of the lab's tests. (lab_run runs again what hit a limit of time where time is real.)"""
     build = build_folder() if tree == ROOT else tree / "build"
     with build_folder_is(build):
-        return lab_run.run_lab(tree, build, task.lab, vendor, task.nonce, pristine,
-                               lambda result: listener(result, vendor), patterns)
+        return lab_run.run_lab(tree, build, task.lab, vendor, task.nonce, pristine, listener,
+                               patterns, progress)
 
 
 @contextlib.contextmanager

@@ -154,13 +154,19 @@ class Runner:
         name = f"boot{self.boots}"
         key = hashlib.sha256(f"{self.job.nonce} {self.boots}".encode()).hexdigest()[:16]
         reader = LogReader(key=key)
+
+        def listen(line):
+            result = reader.feed(line)
+            if result:
+                self.job.tell(result.name, result.status == "passed")
+
         words = f"key={key} tests={','.join(self.patterns(names))} skip={','.join(self.unwanted(names))} from={done}"
         machine = Machine(cpus=firmware.cpus, memory=128, firmware=firmware.firmware,
                           loader="own" if self.job.vendor == "amd" else "fast",
                           ticks=TICKS.get(self.job.platform.name.partition("-")[0], 0))
         what = Boot(self.image, words.replace("skip= ", ""), commands=firmware.commands)
         ended = boot(self.job, what, machine, name, LIMIT,
-                     SILENCE_TCG if self.job.vendor == "amd" else SILENCE, reader.feed,
+                     SILENCE_TCG if self.job.vendor == "amd" else SILENCE, listen,
                      lambda: reader.restarted, OUTPUT)
         self.missing = self.missing or missing_exercises(ended.lines)
         self.forged += reader.forged

@@ -25,6 +25,7 @@ FORMS = ("cpuid_*", "rdmsr_*", "wrmsr_*", "in_*", "out_*", "rep_insb", "outsb", 
          "hlt", "interrupt", "xsetbv", "ud2", "page_fault_*", "nop", "add", "popf*", "pushf", "sgdt", "smsw")
 WORDS_MAX = 600  # characters of the word forms=
 SCRIPT = "help; cpuid; mem; run sieve; run tree; run count; run echo hello; run twice float; ps; poweroff"
+RECORD = re.compile(r"(?:\[\w+\] )?@ (\S+) (\S+) ")
 PROBE_KINDS = ("probe/", "tinyos/")
 
 
@@ -136,8 +137,14 @@ class Runner:
         module = Module(guest_image(self.job.pristine, name, self.job.lab), f"name={GUEST} mem=48M -- {words}")
         what = Boot(self.job.build / "trapeze.elf", "console=lines" + ("" if stage2 else " stage2=off"), (module,))
         ended = boot(self.job, what, machine_of(self.job.vendor), f"guest{self.boots}", LIMIT, SILENCE,
-                     lambda line: None, output=OUTPUT)
+                     self.listen, output=OUTPUT)
         return ended, demo.lines_of(GUEST, ended.lines) if stage2 else ended.lines
+
+    def listen(self, line):
+        """A line has come: is it a record?"""
+        match = RECORD.match(line)
+        if match:
+            self.job.tell(record_name(match.groups()), None)
 
     def result(self, name, status, **words):
         """A TestResult."""

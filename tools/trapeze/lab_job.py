@@ -41,6 +41,12 @@ class Job:
     nonce: int
     platform: object
     patterns: tuple
+    progress: object = None  # called while a boot runs: (a test's name, did it pass: None for not known yet)
+
+    def tell(self, name, good):
+        """A test's result has come, whatever it will be taken for."""
+        if self.progress:
+            self.progress(name, good)
 
     def wants(self, name):
         """Was the test asked for?"""

@@ -11,6 +11,7 @@ pristine the grader's own build folder, where the list of tests, guests and nati
          build
 listener called with each TestResult, in the order of running
 patterns only the tests whose names match one of these globs
+progress called while it runs with (a test's name, did it pass: None where that is not known yet)
 
 The same arguments give the same results: run_lab() draws no random numbers and keeps nothing. It raises
 HostError only when this host cannot run the platform at all, or the pristine images are not there; whatever a
@@ -39,11 +40,11 @@ def exercises_of(tree, vendor):
     return tuple(all_exercises(load_labs(tree), vendor))
 
 
-def run_lab(root, build, lab, vendor, nonce, pristine=None, listener=None, patterns=("*",)):
+def run_lab(root, build, lab, vendor, nonce, pristine=None, listener=None, patterns=("*",), progress=None):
     """A TestResult for each planned test."""
     platform = PLATFORMS[f"{WITHOUT_KVM[vendor]}-{vendor}"]
     job = Job(Path(root), Path(build), Path(pristine or build), lab, vendor, nonce, platform,
-              tuple(patterns))
+              tuple(patterns), progress)
     results, missing = lab_checks.run(job)
     results += lab_guest.run(job, missing)
     results = blame(results, lab, exercises_of(lab.folder.parents[1], vendor), missing)
