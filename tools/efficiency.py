@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""`make probe-efficiency`: the share of instructions that a guest runs without an exit, its exits by cause,
-and what they cost against the bare machine, for several workloads. A table, and build/reports/efficiency.json."""
+"""`make probe-efficiency`: the share of instructions that a guest runs without an exit, its exits by
+cause, and what they cost against the bare machine. A table, and build/reports/efficiency.json."""
 
 import argparse
 import json

@@ -14,12 +14,12 @@
 #include "spec/pic.h"
 
 #define SECTION      "Guest State"       /* of whichever manual: what is the guest's */
-#define TURNS_PART   2                   /* how much of a second it lasts: one half */
+#define TURNS_PART   4                   /* how much of a second it lasts: a quarter */
 #define GAP_PART     4                   /* a gap that long is no turn, ... */
 #define GAP_SHARE    3                   /* ... if it is that part of the time, too */
-#define LOOKS_PART   1000                /* of the TSC's rate: a busy host's time is no work */
+#define LOOKS_PART   5000                /* of the TSC's rate: a busy host's time is no work */
 #define EXITS        16                  /* in that time */
-#define DISTURBANCES 4                   /* so often does the other machine start over */
+#define DISTURBANCES 2                   /* so often does the other machine start over */
 #define CHANGES      64                  /* of the other machine */
 #define PAGES        4                   /* of memory, ... */
 #define MEMORY_ORDER (PAGE_ORDER_2M + 3) /* ... the first of a block that no program needs */
@@ -185,20 +185,19 @@ static void disturb(uint64_t hz, const struct machine *wanted, const struct othe
 {
 	uint64_t ticks = hz / TURNS_PART, looks = hz / LOOKS_PART, start = rdtsc();
 	uint64_t now = start, next = start;
-	struct machine now_wanted = *wanted, zero = { .value = { 0 } };
+	struct machine often = { .value = { 0 } },
+		       none = often; /* what is 0 in both is not written */
 	unsigned int i;
 
-	for (i = 0; i < MACHINE_COUNT; i++) /* only the registers of the table, less IA32_PAT */
-		now_wanted.value[i] = 0;
 	for (i = 0; i < ARRAY_SIZE(registers); i++)
-		if (registers[i].index != MACHINE_pat)
-			now_wanted.value[registers[i].index] = wanted->value[registers[i].index];
+		if (registers[i].index != MACHINE_pat) /* its writes may exit */
+			often.value[registers[i].index] = wanted->value[registers[i].index];
 	while (now - start < ticks || looks > 0) {
 		now = rdtsc();
 		looks -= looks > 0;
 		if (now < next)
 			continue;
-		machine_restore(&now_wanted, &zero);
+		machine_restore(&often, &none);
 		write_other(other);
 		fill_memory(memory, salt);
 		next = now + ticks / CHANGES;

@@ -115,9 +115,11 @@ def measure(platform):
 
 def show(platform, rows):
     """The table of a platform, as lines."""
-    lines = [f"{platform:<18}{'instructions':>14}{'overhead':>11}{'without exit':>14}  exits per million instructions"]
+    lines = [f"{platform:<18}{'instructions':>14}{'overhead':>11}{'without exit':>14}  "
+             "exits per million instructions"]
     for row in rows:
         causes = sorted(row.exits, key=lambda cause: -row.exits[cause])
         exits = ", ".join(f"{cause} {row.per_million(cause):,.1f}" for cause in causes)
-        lines.append(f"{row.workload:<18}{row.native:>14,}{row.overhead:>11.2%}{row.direct:>14.4%}  {exits or '-'}")
+        lines.append(f"{row.workload:<18}{row.native:>14,}{row.overhead:>11.2%}{row.direct:>14.4%}  "
+                     + (exits or "-"))
     return lines
