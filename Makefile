@@ -119,6 +119,11 @@ probe:
 		--forms '$(FORMS)' --sweeps '$(SWEEPS)' --seed '$(SEED)' --programs '$(PROGRAMS)' --program '$(PROGRAM)' \
 		--gdb '$(GDB)'
 
+.PHONY: check-labs
+check-labs:
+	@tools/setup check
+	@$(PYTHON) tools/check_labs.py --tests '$(TESTS)'
+
 .PHONY: probe-mistakes
 probe-mistakes:
 	$(call SETUP_AND_BUILD,run)

@@ -13,7 +13,8 @@ struct vmcs_region;
 
 extern const struct test_need lab_needs_vtx, lab_needs_amdv, lab_needs_second_cpu;
 
-/* Virtualization off on the calling CPU, as each test finds it. Rows of a sweep do it themselves. */
+/* Virtualization off on the calling CPU, as each test finds it. Rows of a sweep do it themselves.
+ */
 void lab_turn_off(void);
 
 /* Runs body(arg) on CPU 1 and waits for its end. An exception there ends the image. */

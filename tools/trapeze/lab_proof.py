@@ -37,20 +37,24 @@ def matches(name, pattern):
     return fnmatchcase(name, pattern)
 
 
+def write_bytes(path, data):
+    """Writes a file unless it holds that already, so that make builds only what changed."""
+    if not path.exists() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
 class Workshop:
     """A copy of the tree in which exercises and mistakes come and go."""
 
     def __init__(self, folder, root=ROOT):
-        self.root, self.tree = Path(root), Path(folder)
-        wanted = [name for name in files_of(self.root) if name.startswith(PARTS)]
-        for name in wanted:
-            target = self.tree / name
-            source = self.root / name
-            if not target.exists() or target.read_bytes() != source.read_bytes():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(source, target)
-        self.labs = load_labs(self.tree)
-        self.reference = self.root
+        self.reference, self.tree = Path(folder) / "reference", Path(folder) / "tree"
+        for name in files_of(Path(root)):
+            if name.startswith(PARTS):
+                data = (Path(root) / name).read_bytes()
+                for tree in (self.reference, self.tree):
+                    write_bytes(tree / name, data)
+        self.labs = load_labs(self.reference)
 
     @property
     def build(self):
@@ -118,7 +122,7 @@ class Workshop:
         return complaints
 
     def check_unreached(self, lab, vendor):
-        """Exercises whose needs are missing are not reached, never wrong."""
+        """The last exercise that needs others is, without them, not reached, and never wrong."""
         every = all_exercises(self.labs, vendor)
         candidates = [exercise for exercise in lab.of_vendor(vendor)
                       if any(other.name in exercise.needs for other in lab.of_vendor(vendor))]
@@ -131,13 +135,14 @@ class Workshop:
         wrong = [result for result in results if serves(chosen, result.name)
                  and result.status not in (PASSED, NOT_REACHED, MISSING)]
         complaints = [f"{chosen.name} without what it needs is {result.sentence()}" for result in wrong[:3]]
-        if not any(result.status == NOT_REACHED for result in results):
+        if not all(result.good for result in results) and not any(result.status == NOT_REACHED
+                                                                  for result in results):
             complaints.append(f"{chosen.name} without what it needs: no test says not-reached")
         return complaints
 
     def mistakes_of(self, lab, vendor):
         """The planted mistakes that a vendor shows."""
-        folder = self.root / "labs" / lab.folder.name / "mistakes"
+        folder = lab.folder / "mistakes"
         if not folder.is_dir():
             return []
         return [mistake for mistake in mistakes.load(folder) if vendor in mistake.vendors]
