@@ -111,7 +111,8 @@ def finish(grades, task, submission, started):
         files = {verdict.file for verdict in grade_.verdicts}
         grade_.notes += [grade_points.plain(why) for path, why in submission.refused.items()
                          if not path or path in files]
-        grade_.notes += [f"{path} is not in the submission" for path in submission.absent if path in files]
+        if "" not in submission.refused:
+            grade_.notes += [f"{path} is not in the submission" for path in submission.absent if path in files]
         grade_.nonce, grade_.seconds = task.nonce, seconds / len(grades)
         grade_.failure = grade_.failure or next((verdict.failure for verdict in grade_.verdicts
                                                  if verdict.failure), "")
