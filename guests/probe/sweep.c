@@ -2,6 +2,7 @@
    everybody else is well. What the accesses are is told by the files of each kind. */
 #include "guests/probe/sweep.h"
 
+#include "guests/probe/observe.h"
 #include "guests/probe/sweep_record.h"
 #include "guests/probe/witness.h"
 #include "runtime/errno.h"
@@ -12,6 +13,7 @@
 
 #define BLOCK      256    /* accesses whose exits are counted together */
 #define MAX_YIELDS 100000 /* for which the witness may stand still */
+#define MARK       0x35   /* of this virtual machine's own state; the witness has another */
 
 static const struct sweep_list *const lists[] = { &sweep_ports, &sweep_msrs, &sweep_memory,
 	&sweep_registers, &sweep_attempts };
@@ -20,6 +22,7 @@ static const struct sweep_list *const lists[] = { &sweep_ports, &sweep_msrs, &sw
 struct walk {
 	const struct sweep *sweep;
 	unsigned int count;
+	bool exits; /* only those that must exit are made now, or only the others */
 	volatile unsigned int next;
 	struct access {
 		uint64_t index;
@@ -30,6 +33,7 @@ struct walk {
 };
 
 static const struct sweep_request *request;
+static struct observation own;
 
 static uint32_t exits(void)
 {
@@ -49,15 +53,16 @@ static void make_accesses(void *arg)
 	for (; walk->next < walk->count; walk->next++) {
 		struct access *access = &walk->access[walk->next];
 
-		if (!access->policy.skip)
+		if (!access->policy.skip && access->policy.exits == walk->exits)
 			walk->sweep->kind->access(walk->sweep, access->index, &access->result);
 	}
 }
 
-static void walk_block(struct walk *walk)
+static void walk_block(struct walk *walk, bool exit)
 {
 	struct trap_info info;
 
+	walk->exits = exit;
 	walk->next = 0;
 	while (trap_catch(make_accesses, walk, &info) != TRAP_NONE) {
 		struct sweep_result *result = &walk->access[walk->next].result;
@@ -81,7 +86,7 @@ static void find_silent(struct walk *walk)
 		one.access[0] = walk->access[i];
 		if (!one.access[0].policy.exits)
 			continue;
-		walk_block(&one);
+		walk_block(&one, true);
 		walk->access[i].silent = exits() - before < 2; /* one is the count's own */
 		if (walk->access[i].silent && walk->sweep->kind->leaks != NULL)
 			walk->sweep->kind->leaks(walk->sweep, walk->access[i].index);
@@ -114,8 +119,9 @@ static uint64_t finish_block(struct walk *walk)
 
 	for (i = 0; i < walk->count; i++)
 		due += walk->access[i].policy.exits;
+	walk_block(walk, false);
 	before = exits();
-	walk_block(walk);
+	walk_block(walk, true);
 	if (exits() - before < due + 1)
 		find_silent(walk);
 	return judge_block(walk);
@@ -176,21 +182,21 @@ static const char *watch_witness(int before)
 	unsigned int yields;
 	int now = before;
 
-	for (yields = 0; now == before && yields < MAX_YIELDS; yields++) {
+	for (yields = 0; now == before && now != WITNESS_CHANGED && yields < MAX_YIELDS; yields++) {
 		hypercall(HYPERCALL_YIELD, 0, 0);
 		now = sweep_witness_rounds();
 	}
+	if (now == WITNESS_CHANGED)
+		return "changed";
 	if (now == before)
 		return "standstill";
-	if (now < 0)
-		return "gone";
-	return now == WITNESS_CHANGED ? "changed" : NULL;
+	return now < 0 ? "gone" : NULL;
 }
 
 /* Returns whether everybody else is well; says who is not. */
 static bool look_around(const struct sweep *sweep, int rounds)
 {
-	const char *cause = NULL;
+	const char *cause = NULL, *changed;
 	int canaries;
 
 	if (hypercall(HYPERCALL_NOP, 0, 0) != 0)
@@ -200,8 +206,14 @@ static bool look_around(const struct sweep *sweep, int rounds)
 		cause = "canaries";
 	if (cause == NULL && request->witness >= 0)
 		cause = watch_witness(rounds);
+	changed = observe_compare(&own, false);
+	if (cause == NULL && changed != NULL)
+		cause = "own";
 	if (cause != NULL)
-		print("@ %s afterwards end cause=%s\n", sweep->name, cause);
+		print("@ %s afterwards end cause=%s changed=%s\n", sweep->name, cause,
+			changed != NULL ? changed : "nothing");
+	if (changed != NULL)
+		observe_start(&own, MARK);
 	return cause == NULL;
 }
 
@@ -239,5 +251,6 @@ void sweep_run(const struct sweep_request *what)
 {
 	request = what;
 	for_each(describe);
+	observe_start(&own, MARK);
 	print("probe: %u sweeps\n", for_each(report_sweep));
 }

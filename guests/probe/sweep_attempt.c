@@ -3,6 +3,7 @@
    keep the CPU. */
 #include "guests/probe/sweep.h"
 
+#include "guests/probe/witness.h"
 #include "runtime/clock.h"
 #include "runtime/hypercall.h"
 #include "runtime/x86.h"
@@ -339,7 +340,7 @@ static uint64_t keep_cpu(void (*once)(void))
 	int before = sweep_witness_rounds();
 	uint64_t start, ticks = clock_tsc_hz() / LOOPS_PER_SECOND;
 
-	if (before < 0)
+	if (before < 0 || before == WITNESS_CHANGED)
 		return 1;
 	for (start = rdtsc(); rdtsc() - start < ticks;)
 		once();

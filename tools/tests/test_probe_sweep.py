@@ -53,6 +53,7 @@ def test_clean():
     ("@ cr8 0-3 end rule=kept value=1", "@ cr8 afterwards end cause=standstill", "came to a standstill during cr8"),
     ("@ cr8 0-3 end rule=kept value=1", "@ cr8 afterwards end cause=gone", "is gone during cr8"),
     ("@ cr8 0-3 end rule=kept value=1", "@ cr8 afterwards end cause=hypervisor", "no longer answers"),
+    ("@ cr8 0-3 end rule=kept value=1", "@ cr8 afterwards end cause=own changed=dr0", "dr0 changed during cr8"),
 ])
 def test_record(old, new, cause):
     _, found = find((old, new), platform="bochs-intel")

@@ -4,6 +4,7 @@ of resource control, each with its likely cause."""
 
 import fnmatch
 import re
+import time
 from dataclasses import dataclass, field
 
 from . import image, probe_log
@@ -15,7 +16,7 @@ from .session import Session
 
 WITNESS, WITNESS_NUMBER = "w", 1
 QUICK_SAMPLE = 251  # quick: one access in so many, and those that matter
-LIMIT = 400  # seconds
+LIMIT, QUICK_LIMIT = 600, 60  # seconds
 # Neither a whole number of large pages, so that the memory ends within one.
 MEMORY, SMALL_MEMORY = "32772K", "8M"
 
@@ -30,6 +31,9 @@ ENDING = {
 }
 ENDING_RULE = "such a virtual machine ends alone, with the reason, and the others go on"
 
+AFTER_SWEEPS = 10  # seconds that the other virtual machines may take to end
+
+END = re.compile(r"trapeze: vm (\S+) (?:powered off|died)")
 START = re.compile(r"probe: sweep (\S+)")
 DONE = re.compile(r"probe: sweep (\S+): (\d+) accesses, (\d+) wrong")
 COUNT = re.compile(r"probe: (\d+) sweeps")
@@ -105,12 +109,36 @@ def parse(lines, result=None):
     return sweeps
 
 
-def run(platform, patterns, quick=False, model="", gdb=0, limit=LIMIT):
-    """Sweeps, however it ended."""
+class Patience:
+    """Ends a run in which the sweeps are over and some virtual machine goes on for ever."""
+
+    def __init__(self):
+        self.waiting = {GUEST, WITNESS}
+        self.since = None
+
+    def listen(self, line):
+        """A console line."""
+        match = END.match(line)
+        if match:
+            self.waiting.discard(match[1])
+            if not self.waiting and self.since is None:
+                self.since = time.monotonic()
+
+    def watch(self):
+        """Why the run has to be ended, or ""."""
+        over = self.since is not None and time.monotonic() - self.since > AFTER_SWEEPS
+        return "a virtual machine that had to end goes on" if over else ""
+
+
+def run(platform, patterns, quick=False, model="", gdb=0, limit=0):
+    """Sweeps, however it ended; limit 0: what is usual, in seconds."""
+    patience = Patience()
+    limit = limit or (QUICK_LIMIT if quick else LIMIT)
     loader = "own" if platform.name.startswith("tcg") else "fast"
     boot = boot_of(patterns, QUICK_SAMPLE if quick else 1)
     session = Session(platform, boot, Machine(model=model, loader=loader, gdb=gdb),
-                      f"probe-{platform.name}-sweep", GDB_LIMIT if gdb else limit + platform.patience)
+                      f"probe-{platform.name}-sweep", GDB_LIMIT if gdb else limit + platform.patience,
+                      listener=patience.listen, watch=None if gdb else patience.watch)
     result = session.run()
     sweeps = parse(result.lines, result)
     sweeps.asked = chosen_endings(patterns)
@@ -193,6 +221,9 @@ def afterwards_cause(record, lines):
     if kind == "changed":
         said = [line for line in lines_of(WITNESS, lines) if " changed in round " in line]
         return f"{record.form} changed another virtual machine: {' '.join(said)}"
+    if kind == "own":
+        return (f"{record.state['changed']} changed during {record.form} and while another virtual machine ran: "
+                "it is not switched between them, or not put back")
     if kind == "hypervisor":
         return "the hypervisor no longer answers hypercalls"
     how = "came to a standstill" if kind == "standstill" else "is gone"
