@@ -90,21 +90,43 @@ bool vmx_is_on(void)
 	return trap_catch(store_pointer, NULL, NULL) == TRAP_NONE;
 }
 
+outcome vmx_unlocked[2];
+
+static void enter(void *arg)
+{
+	*(outcome *)arg = vmxon(vmx_address(vmx_on_region));
+}
+
+/* VMXON before IA32_FEATURE_CONTROL is locked, which only the first one in a boot can be. */
+static outcome try_unlocked(uint64_t value)
+{
+	struct trap_info info;
+	outcome result = OK;
+
+	wrmsr(MSR_IA32_FEATURE_CONTROL, value);
+	if (trap_catch(enter, &result, &info) != TRAP_NONE)
+		return outcome_fault(info.vector, info.error);
+	vmx_leave_operation();
+	return result;
+}
+
 /* Turns on VMX in IA32_FEATURE_CONTROL where firmware has left that to us. */
 static void unlock(void)
 {
-	uint64_t value = rdmsr(MSR_IA32_FEATURE_CONTROL);
+	uint64_t value = rdmsr(MSR_IA32_FEATURE_CONTROL),
+		 enabled = value | FEATURE_CONTROL_VMX_OUTSIDE_SMX;
 
-	if (!(value & FEATURE_CONTROL_LOCK))
-		wrmsr(MSR_IA32_FEATURE_CONTROL,
-			value | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX);
+	if (value & FEATURE_CONTROL_LOCK)
+		return;
+	vmx_unlocked[false] = try_unlocked(value & ~(uint64_t)FEATURE_CONTROL_VMX_OUTSIDE_SMX);
+	vmx_unlocked[true] = try_unlocked(enabled);
+	wrmsr(MSR_IA32_FEATURE_CONTROL, enabled | FEATURE_CONTROL_LOCK);
 }
 
 void vmx_enter_operation(void)
 {
 	outcome result;
 
-	unlock();
 	write_cr0((read_cr0() | rdmsr(MSR_IA32_VMX_CR0_FIXED0)) & rdmsr(MSR_IA32_VMX_CR0_FIXED1));
 	write_cr4((read_cr4() | rdmsr(MSR_IA32_VMX_CR4_FIXED0) | CR4_VMXE) &
 		  rdmsr(MSR_IA32_VMX_CR4_FIXED1));
@@ -114,6 +136,7 @@ void vmx_enter_operation(void)
 		vmx_spare_region = vmx_new_region();
 	}
 	vmx_on_region->revision = vmx_revision();
+	unlock();
 	result = vmxon(vmx_address(vmx_on_region));
 	if (result != OK)
 		panic("VMXON failed: %#lx", result);

@@ -123,6 +123,10 @@ uint32_t vmx_revision(void);
 /* Is the calling CPU in VMX operation (VMPTRST does not fault)? */
 bool vmx_is_on(void);
 
+/* What the first VMXON came to while firmware had left IA32_FEATURE_CONTROL unlocked, with its bit
+   for VMX outside SMX 0 and 1; 0 where it was locked. */
+extern outcome vmx_unlocked[2];
+
 /* Enters VMX operation with the fixed CR0 and CR4 bits set; panics if that fails. Leaves it. */
 void vmx_enter_operation(void);
 void vmx_leave_operation(void);

@@ -162,3 +162,27 @@ TEST(vmxon, in_root_keeps_pointer, "SDM VMXON",
 	CHECK_EQUAL(test_observe(pointer), vmx_address(vmx_region));
 	return OK;
 }
+
+/* ---- IA32_FEATURE_CONTROL: what came of VMXON before the suite locked it ---- */
+
+static bool was_unlocked(void)
+{
+	return vmx_unlocked[false] != 0;
+}
+
+static const struct test_need need_unlocked = {
+	"firmware has locked IA32_FEATURE_CONTROL (MSR 0x3a bit 0)", was_unlocked
+};
+
+TEST(vmxon, unlocked, "SDM VMXON", "with bit 0 of IA32_FEATURE_CONTROL 0 it makes #GP(0)",
+	FAULT(GP), .needs = NEEDS(&need_unlocked), .covers = "insn:VMXON msr:IA32_FEATURE_CONTROL")
+{
+	return vmx_unlocked[false];
+}
+
+TEST(vmxon, unlocked_enabled, "SDM VMXON",
+	"with bit 0 of IA32_FEATURE_CONTROL 0 it makes #GP(0), even if bit 2 is 1", FAULT(GP),
+	.needs = NEEDS(&need_unlocked), .covers = "insn:VMXON msr:IA32_FEATURE_CONTROL")
+{
+	return vmx_unlocked[true];
+}
