@@ -117,7 +117,7 @@ class Probe:
             return 0, []
         sweeps = probe_sweep.run(self.platform, patterns, self.quick, self.arguments.model,
                                  number(self.arguments.gdb, 0, "GDB"),
-                                 number(self.arguments.limit, probe_sweep.LIMIT, "LIMIT"))
+                                 number(self.arguments.limit, 0, "LIMIT"))
         found = probe_sweep.violations(self.platform.name, sweeps)
         swept = probe_sweep.count(sweeps, found)
         print(f"probe: {swept} sweeps, {sweeps.accesses} accesses, {sweeps.result.seconds:.1f} s", flush=True)
