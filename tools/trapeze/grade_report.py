@@ -42,8 +42,10 @@ def text(grade):
 def exercise_lines(verdict):
     """One exercise: the points, and why not more."""
     head = f"  {MARKS[verdict.status]} {verdict.name:<28} {tidy(verdict.earned):>4}/{verdict.points:<3}"
-    said = "" if verdict.status == EARNED else f" {verdict.status}"
-    why = f": {verdict.why}" if verdict.why and verdict.status != EARNED else ""
+    # A failure has its class in front, once.
+    said = "" if verdict.status == EARNED else f" {verdict.failure or verdict.status}"
+    why = verdict.why.removeprefix(f"{verdict.failure}: ") if verdict.failure else verdict.why
+    why = f": {why}" if why and verdict.status != EARNED else ""
     lines = [head + said + why]
     if verdict.status in (WRONG, PARTLY):
         lines += more_lines(verdict)
