@@ -5,10 +5,11 @@ import argparse
 import fnmatch
 import sys
 
-from checks import books, classes, errors, host_units, images, mistakes, probes, python_parts, suites
+from checks import books, classes, errors, handouts, host_units, images, mistakes, probes, python_parts, suites
 from trapeze.testing import report, run_jobs
 
-KINDS = (python_parts, host_units, images, errors, suites, probes, books, classes, mistakes)
+KINDS = (python_parts, host_units, images, errors, suites, probes, books, classes, mistakes,
+         handouts)
 
 
 def selected(jobs, patterns):
