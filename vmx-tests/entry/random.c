@@ -14,6 +14,7 @@
 #define MUTATIONS_PER_STATE 900 /* of each of the good states: more than 10,000 in all */
 #define MUTATIONS_FORGED    20  /* when tests are tested, which repeats them often */
 #define FIELDS_MAX          3   /* changed at once */
+#define MSR_LIST_UNIT       512 /* MSRs: the recommended maximum is a multiple of it */
 
 /* ---- Random numbers (xorshift, Marsaglia) ---- */
 
@@ -197,10 +198,19 @@ static bool host_is_dangerous(void)
 	       is_mutated(FIELD_ENTRY_MSR_LOAD_COUNT);
 }
 
+/* "VM-Entry Controls for MSRs": beyond the recommended maximum VM entry may do anything. */
+static bool entry_is_unpredictable(void)
+{
+	uint64_t size = FIELD_GET(
+		vmx_state_capability(&mutated, MSR_IA32_VMX_MISC), VMX_MISC_MSR_LIST_SIZE);
+
+	return mutated.field[FIELD_ENTRY_MSR_LOAD_COUNT] > (size + 1) * MSR_LIST_UNIT;
+}
+
 /* Where the controls or the host state are refused, nothing of that comes to pass. */
 static bool is_tried(const struct judgement *judgement)
 {
-	if (judgement->unknown)
+	if (judgement->unknown || entry_is_unpredictable())
 		return false;
 	if (breaks(judgement, VMX_CHECK_CONTROL) || breaks(judgement, VMX_CHECK_HOST))
 		return !event_is_dangerous();
