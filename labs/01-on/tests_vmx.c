@@ -435,5 +435,7 @@ TEST(vmx_cpu_off, each_cpu, LEAVES,
 	lab_run_on_cpu_1(turn_off_there, NULL);
 	CHECK(lab_in_vmx_operation());
 	CHECK_EQUAL(free_pages - page_free_count(), 1);
+	vmx_cpu_off();
+	CHECK_EQUAL(page_free_count(), free_pages);
 	return OK;
 }

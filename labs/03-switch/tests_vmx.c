@@ -156,6 +156,7 @@ TEST(vmx_exit, returns_0, SWITCH,
 	uint64_t changed = 0;
 
 	CHECK_GUEST(vcpu);
+	lab_guest_fill(vcpu); /* EAX is not 0 by chance */
 	CHECK_EQUAL(run(vcpu, &changed), 0);
 	return OK;
 }
