@@ -317,7 +317,7 @@ TEST(arm_timer, ends_the_run, TIMER,
 
 TEST(arm_timer, rounds_up, TIMER,
 	"the exit does not come before the deadline" CAUSE(
-		"the count is rounded down: add 1 after the shift"),
+		"the count is rounded down (add 1), or not shifted by timer_shift"),
 	OK, VTX)
 {
 	struct vcpu *vcpu = LAB_GUEST(only_cpuid);
