@@ -127,7 +127,7 @@ check-labs:
 .PHONY: probe-mistakes
 probe-mistakes:
 	$(call SETUP_AND_BUILD,run)
-	@$(PYTHON) tools/mistakes.py $(MISTAKES)
+	@$(PYTHON) tools/mistakes.py --on '$(ON)' $(MISTAKES)
 
 .PHONY: probe-efficiency
 probe-efficiency:

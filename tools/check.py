@@ -5,12 +5,12 @@ import argparse
 import fnmatch
 import sys
 
-from checks import (books, classes, errors, handouts, host_units, images, labs, mistakes, probes,
-                    python_parts, suites)
+from checks import (books, classes, efficiency, errors, handouts, host_units, images, labs, mistakes,
+                    probes, python_parts, suites)
 from trapeze.testing import report, run_jobs
 
 KINDS = (python_parts, host_units, images, errors, suites, probes, books, classes, mistakes,
-         handouts, labs)
+         handouts, labs, efficiency)
 
 
 def selected(jobs, patterns):

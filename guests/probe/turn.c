@@ -17,9 +17,9 @@
 #define TURNS_PART   4                   /* how much of a second it lasts: a quarter */
 #define GAP_PART     4                   /* a gap that long is no turn, ... */
 #define GAP_SHARE    3                   /* ... if it is that part of the time, too */
-#define LOOKS_PART   5000                /* of the TSC's rate: a busy host's time is no work */
+#define LOOKS_PART   2000                /* of the TSC's rate: a busy host's time is no work */
 #define EXITS        16                  /* in that time */
-#define DISTURBANCES 2                   /* so often does the other machine start over */
+#define DISTURBANCES 3                   /* so often does the other machine start over */
 #define CHANGES      64                  /* of the other machine */
 #define PAGES        4                   /* of memory, ... */
 #define MEMORY_ORDER (PAGE_ORDER_2M + 3) /* ... the first of a block that no program needs */

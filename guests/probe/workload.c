@@ -116,10 +116,10 @@ static void run_page_faults(void)
 /* Two address spaces that are the same but for the address of their first table. */
 static void run_context_switches(void)
 {
-	uint64_t *other = page_alloc(PAGE_ORDER_4K), own = read_cr3();
+	static uint64_t other[TABLE_ENTRIES] __aligned(4096);
+	uint64_t own = read_cr3();
 	unsigned int i, j;
 
-	assert(other != NULL);
 	memcpy(other, (const void *)(uintptr_t)(own & PTE_ADDR), PAGE_SIZE);
 	for (i = 0; i < SWITCHES; i++) {
 		write_cr3(i % 2 ? own : (uintptr_t)other);
@@ -127,7 +127,6 @@ static void run_context_switches(void)
 			sink += engine_data[j];
 	}
 	write_cr3(own);
-	page_free(other, PAGE_ORDER_4K);
 }
 
 static void run_port_io(void)

@@ -61,8 +61,9 @@ def try_one(trees, mistake, platform):
     return why and f"{mistake.title}: {why}\n{printed}"
 
 
-def jobs(chosen, done=None):
-    """A Job for each of them on each of its platforms. done(mistake, platform, why, seconds) is told."""
+def jobs(chosen, done=None, kind=""):
+    """A Job for each of them on each of its platforms, of one kind only (bochs, tcg) when given.
+    done(mistake, platform, why, seconds) is told."""
     trees = mistakes_tree.Trees(build_folder() / "mistakes")
 
     def run(mistake, platform, name):
@@ -75,6 +76,8 @@ def jobs(chosen, done=None):
     made = []
     for mistake in chosen:
         for platform in platforms(mistake):
+            if not platform.startswith(kind):
+                continue
             name = f"mistake/{mistake.name}/{platform}"
             made.append(Job(name, lambda m=mistake, p=platform, n=name: run(m, p, n),
                             SECONDS[platform.partition("-")[0]]))
