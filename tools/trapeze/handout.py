@@ -23,7 +23,9 @@ INCLUDE = "runtime/exercise.h"
 # What a student's tree has not: the suites and the tests of the finished hypervisor tell too much.
 LEFT_OUT = ("vmx-tests/", "svm-tests/", "tests/", ".ci/", "tools/tests/", "tools/checks/", "tools/check.py",
             "tools/fresh", "tools/suite.py", "tools/lab.py", "tools/trapeze/handout.py",
-            "tools/trapeze/mistakes", "tools/mistakes", "docs/errata/", "CONTRIBUTING.md", "README.md")
+            "tools/trapeze/mistakes", "tools/mistakes", "tools/check_labs.py", "tools/class.py", "tools/docs",
+            "tools/trapeze/book", "tools/trapeze/lab_proof", "tools/trapeze/grade_generate", "docs/errata/",
+            "CONTRIBUTING.md", "README.md")
 TRIVIAL = 24  # characters: shorter lines are nobody's solution
 
 
@@ -333,7 +335,7 @@ def files_of(root):
 
 def is_for_student(name, labs, number):
     """Is a file of the finished tree in the hand-out of that lab?"""
-    if name.startswith(LEFT_OUT):
+    if name.startswith(LEFT_OUT) or "/mistakes/" in name:
         return False
     if name.startswith("labs/"):
         parts = name.split("/")
@@ -462,7 +464,8 @@ tables and includes to them.
 """
 
 
-HELP_GONE = re.compile(r"make (vmx-tests\S*|svm-tests\S*|matrix|check\S*|check-fresh|lab|docs|gradescope|grade-all)\b")
+HELP_GONE = re.compile(r"make (vmx-tests\S*|svm-tests\S*|matrix|check\S*|probe-mistakes|class|lab|docs|"
+                       r"gradescope|grade-all)\b")
 
 
 def shorten_help(out):
