@@ -36,9 +36,12 @@ static outcome not_run(const struct test *test)
    that: then two CPUs are enough for all rows. */
 static unsigned int next_cpu(void)
 {
+	static bool none_left;
+
 	if (used + 1 < worker_cpus())
 		return ++used;
-	return worker_revive(used) ? used : 0;
+	none_left = none_left || !worker_revive(used);
+	return none_left ? 0 : used;
 }
 
 static bool is_over(unsigned int cpu)
