@@ -176,3 +176,11 @@ void apic_timer_stop(void)
 	write_reg(APIC_REG_LVT_TIMER, APIC_LVT_MASKED | APIC_VECTOR_TIMER);
 	write_reg(APIC_REG_TIMER_INITIAL, 0);
 }
+
+void apic_timer_beat(uint32_t count)
+{
+	if (!apic_present)
+		return;
+	write_reg(APIC_REG_LVT_TIMER, APIC_LVT_PERIODIC | APIC_LVT_MASKED | APIC_VECTOR_TIMER);
+	write_reg(APIC_REG_TIMER_INITIAL, count);
+}

@@ -39,4 +39,7 @@ void apic_send_nmi(uint32_t destination);
 void apic_timer_arm(uint64_t tsc_ticks);
 void apic_timer_stop(void);
 
+/* The timer runs out again and again, after `count` of its ticks each, and interrupts nobody. */
+void apic_timer_beat(uint32_t count);
+
 #endif

@@ -32,6 +32,7 @@
 
 #define APIC_SVR_ENABLE	   BIT(8)
 #define APIC_LVT_MASKED	   BIT(16)
+#define APIC_LVT_PERIODIC  BIT(17) /* of the timer */
 #define APIC_LVT_NMI	   (UINT64_C(4) << 8)
 #define APIC_LVT_EXTINT	   (UINT64_C(7) << 8) /* the 8259 pair names the vector */
 #define APIC_TIMER_DIVIDE_1 0xb /* "Divide Configuration Register" */

@@ -320,7 +320,7 @@ class Nested:
         for word in ("gdb", "firmware"):
             if getattr(machine, word):
                 raise HostError(f"{self.name} has no {word}")
-        boot = boot.with_words(self.inner.end_word)
+        boot = boot.with_words(self.inner.end_word, self.outer.suite_words if machine.suite else "")
         boot.check()
         parts = base()
         initrd = work / "initrd"
