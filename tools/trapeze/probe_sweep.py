@@ -16,7 +16,7 @@ from .session import Session
 
 WITNESS, WITNESS_NUMBER = "w", 1
 QUICK_SAMPLE = 251  # quick: one access in so many, and those that matter
-LIMIT, QUICK_LIMIT = 600, 60  # seconds
+LIMIT, QUICK_LIMIT = 900, 180  # seconds, for a busy host too
 # Neither a whole number of large pages, so that the memory ends within one.
 MEMORY, SMALL_MEMORY = "32772K", "8M"
 
