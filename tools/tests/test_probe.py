@@ -231,3 +231,11 @@ def test_beyond_the_list():
 def test_umip():
     text = "% sgdt_umip | SGDT | sgdt\n@ sgdt_umip 64/0 end rip=+3\n@ sgdt_umip 64/3 #GP(0) rip=+0"
     assert probe_goldberg.gone_with_umip(verdicts_of(text)) == ["SGDT"]
+
+
+def test_an_exit_is_more_than_the_way_there():
+    native, guest = (parse(f"@ nop 64/0 end rip=+1 ticks=10\n@ in 64/0 end rip=+1 ticks={ticks[0]}\n"
+                           f"@ cli 64/0 end rip=+1 ticks={ticks[1]}".replace("ticks=10", f"ticks={base}"))
+                     for base, ticks in ((10, (12, 12)), (100, (180, 105))))
+    assert probe_goldberg.does_exit(native, guest, "in", "64/0")
+    assert not probe_goldberg.does_exit(native, guest, "cli", "64/0")

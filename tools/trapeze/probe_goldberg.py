@@ -159,7 +159,8 @@ def evidence(kernel, user, moved, text):
     if moved is not None and not is_fault(user) and not is_same_moved(user, moved):
         change = changed_name(observed(user), observed(moved))
         if change:
-            found.append(f"{mode}: {spoken(change[0])} is {change[1]} here, {change[2]} where the tables lie elsewhere")
+            found.append(f"{mode}: {spoken(change[0])} is {change[1]} here, {change[2]} where the tables lie "
+                         "elsewhere")
     for name in control_reasons(user):
         if name in user.state:
             found.append(f"{mode}: ring 3 sets {spoken(name)} to {user.state[name]}")
@@ -211,17 +212,29 @@ def native_cell(record):
 
 def told(record):
     """What it did, in few words."""
-    words = [f"{name} = {value.partition('/')[0]}" for name, value in record.state.items()
-             if name not in ("rip", "ticks")]
+    names = sorted((name for name in record.state if name not in ("rip", "ticks")),
+                   key=lambda name: (name in GPRS or "+" in name, name in GPRS))
+    words = [f"{name} = {record.state[name].partition('/')[0]}" for name in names]
     ending = "runs" if record.outcome == "end" else f"runs: {record.outcome}"
     return ending + (": " + ", ".join(words[:3]) if words else "")
 
 
-def guest_cell(native, guest, form, platform):
+def extra_ticks(native, guest, form, mode):
+    """How much longer a form takes in the guest."""
+    records = [log.records.get((form, mode)) for log in (native, guest)]
+    ticks = [int(record.state.get("ticks", "0")) if record else 0 for record in records]
+    return ticks[1] - ticks[0]
+
+
+def does_exit(native, guest, form, mode):
+    """Does it run into the monitor, beyond what the way into its mode takes? NOP tells that."""
+    return extra_ticks(native, guest, form, mode) - extra_ticks(native, guest, "nop", mode) > EXIT_TICKS
+
+
+def guest_cell(native, guest, form, platform, exits):
     """(class, text) of a guest's column: does it exit, and does it see its own machine?"""
     if native is None or guest is None:
         return "none", "not run"
-    exits = int(guest.state.get("ticks", "0")) - int(native.state.get("ticks", "0")) > EXIT_TICKS
     same = observed(native) == observed(guest)
     if same and is_fault(guest):
         return ("exit", f"exits, and the monitor injects {guest.outcome}") if exits else (
@@ -236,15 +249,18 @@ def guest_cell(native, guest, form, platform):
 
 
 def add_cells(verdict, columns, form):
-    """Fills the cells. columns: {name: (native log, guest log or None, platform's name)}."""
-    mode = next((pair for pair in WIDTHS if any((form.name, m) in log.records for m in pair
-                                                for log, *_ in columns.values())), WIDTHS[0])
+    """Fills the cells, from a mode in which the form violates the theorem if there is one.
+    columns: {name: (native log, guest log or None, platform's name)}."""
+    telling = [pair for pair in WIDTHS if pair[0].partition("/")[0] in verdict.modes]
+    mode = next((pair for pair in [*telling, *WIDTHS] if any((form.name, m) in log.records for m in pair
+                                                             for log, *_ in columns.values())), WIDTHS[0])
     for name, (native, guest, platform) in columns.items():
         for cpl, one in enumerate(mode):
             record = native.records.get((form.name, one))
             label = f"{name} ring {0 if cpl == 0 else 3}"
             verdict.cells[label] = native_cell(record) if guest is None else guest_cell(
-                record, guest.records.get((form.name, one)), form, platform)
+                record, guest.records.get((form.name, one)), form, platform,
+                does_exit(native, guest, form.name, one))
 
 
 def seventeen(verdicts):
