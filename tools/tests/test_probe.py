@@ -234,8 +234,8 @@ def test_umip():
 
 
 def test_an_exit_is_more_than_the_way_there():
-    native, guest = (parse(f"@ nop 64/0 end rip=+1 ticks=10\n@ in 64/0 end rip=+1 ticks={ticks[0]}\n"
-                           f"@ cli 64/0 end rip=+1 ticks={ticks[1]}".replace("ticks=10", f"ticks={base}"))
-                     for base, ticks in ((10, (12, 12)), (100, (180, 105))))
+    native, guest = (parse("\n".join(f"@ {form} 64/0 end rip=+1 ticks={count}"
+                                     for form, count in zip(("nop", "in", "cli"), ticks)))
+                     for ticks in ((10, 12, 12), (100, 180, 105)))
     assert probe_goldberg.does_exit(native, guest, "in", "64/0")
     assert not probe_goldberg.does_exit(native, guest, "cli", "64/0")
