@@ -38,7 +38,7 @@ $(foreach lab,$(TESTED_LABS),$(eval $(call lab_image,$(lab))_SOURCES := $(LAB_KE
 LAB_LDFLAGS := $(foreach function,page_alloc page_alloc_zeroed page_free,-Wl,--wrap=$(function))
 
 .PHONY: all
-all: $(IMAGES:%=$(BUILD)/%.elf) $(IMAGES:%=$(BUILD)/%.elf32) $(BUILD)/tinyos-high.elf $(BUILD)/probe-high.elf
+all: $(IMAGES:%=$(BUILD)/%.elf) $(IMAGES:%=$(BUILD)/%.elf32) $(addprefix $(BUILD)/,tinyos-high.elf tinyos-high.elf32 probe-high.elf probe-high.elf32)
 
 # The rows of spec/'s tables, for the tools on this host.
 HOSTCC ?= cc
