@@ -135,7 +135,7 @@ class Session:
 
     def carry(self, process, serial, stopped):
         """Moves bytes until the emulator has ended or has to be, or nothing more will come."""
-        deadline = time.monotonic() + self.limit
+        end = deadline = time.monotonic() + self.limit
         while process.poll() is None and not self.overtime and not stopped():
             readable = [serial.reader] + ([self.terminal.keyboard] if self.terminal else [])
             ready = select.select(readable, [], [], 0.02)[0]
@@ -146,6 +146,8 @@ class Session:
                 self.show(data)
                 if self.console.last_is(END_LINE):
                     deadline = min(deadline, time.monotonic() + self.leave_limit)
+                elif self.machine.suite:  # it goes on after a panic
+                    deadline = end
             elif serial.reader in ready:
                 time.sleep(0.005)  # the other side is closed: wait for the process to end
             self.overtime = self.check_time(deadline)
