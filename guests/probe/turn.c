@@ -19,8 +19,8 @@
 #define GAP_SHARE    3                   /* ... if it is that part of the time, too */
 #define LOOKS_PART   2000                /* of the TSC's rate: a busy host's time is no work */
 #define EXITS        16                  /* in that time */
-#define DISTURBANCES 3                   /* so often does the other machine start over */
-#define CHANGES      64                  /* of the other machine */
+#define LONGER       3                   /* does the other machine disturb */
+#define CHANGES      256                 /* of its state in a second */
 #define PAGES        4                   /* of memory, ... */
 #define MEMORY_ORDER (PAGE_ORDER_2M + 3) /* ... the first of a block that no program needs */
 #define PATTERN      UINT64_C(0x0123456789abcdef)
@@ -113,19 +113,13 @@ static struct other_state other_salted(unsigned int salt)
 		.fcw = FCW_RESET | (uint16_t)(salt % 4 * FCW_ROUND) };
 }
 
-/* What a monitor may have to answer ... */
-static void write_xcr0(const struct other_state *state)
-{
-	if (!has_xsave())
-		return;
-	write_cr4(read_cr4() | CR4_OSXSAVE);
-	xsetbv(0, state->xcr0);
-}
-
-/* ... and what none does. */
 static void write_other(const struct other_state *state)
 {
 	write_cr2(state->cr2);
+	if (has_xsave()) {
+		write_cr4(read_cr4() | CR4_OSXSAVE);
+		xsetbv(0, state->xcr0);
+	}
 	__asm__ volatile("movq %0, %%xmm0; movq %1, %%xmm15; ldmxcsr %2; fldcw %3"
 			 :
 			 : "m"(state->xmm0), "m"(state->xmm15), "m"(state->mxcsr), "m"(state->fcw));
@@ -178,32 +172,6 @@ static bool let_turns_pass(uint64_t hz)
 	return longest > hz / GAP_PART && longest > (now - start) / GAP_SHARE;
 }
 
-/* What the other machine does meanwhile: the same state again and again, and nothing that a monitor
-   need answer. */
-static void disturb(uint64_t hz, const struct machine *wanted, const struct other_state *other,
-	uint64_t *memory, unsigned int salt)
-{
-	uint64_t ticks = hz / TURNS_PART, looks = hz / LOOKS_PART, start = rdtsc();
-	uint64_t now = start, next = start;
-	struct machine often = { .value = { 0 } },
-		       none = often; /* what is 0 in both is not written */
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(registers); i++)
-		if (registers[i].index != MACHINE_pat) /* its writes may exit */
-			often.value[registers[i].index] = wanted->value[registers[i].index];
-	while (now - start < ticks || looks > 0) {
-		now = rdtsc();
-		looks -= looks > 0;
-		if (now < next)
-			continue;
-		machine_restore(&often, &none);
-		write_other(other);
-		fill_memory(memory, salt);
-		next = now + ticks / CHANGES;
-	}
-}
-
 static unsigned int words_changed(const uint64_t *memory, unsigned int salt)
 {
 	unsigned int i, changed = 0;
@@ -248,9 +216,27 @@ static void set_all(const struct machine *wanted, const struct machine *now,
 	const struct other_state *other, uint64_t *memory, unsigned int salt)
 {
 	machine_restore(wanted, now);
-	write_xcr0(other);
 	write_other(other);
 	fill_memory(memory, salt);
+}
+
+/* What the other machine does meanwhile: the same again and again, for longer, and on its own time.
+ */
+static void disturb(uint64_t hz, const struct machine *wanted, const struct machine *before,
+	const struct other_state *other, uint64_t *memory, unsigned int salt)
+{
+	uint64_t ticks = hz / TURNS_PART * LONGER, looks = hz / LOOKS_PART * LONGER,
+		 start = rdtsc();
+	uint64_t now = start, next = start;
+
+	while (now - start < ticks || looks > 0) {
+		now = rdtsc();
+		looks -= looks > 0;
+		if (now < next)
+			continue;
+		set_all(wanted, before, other, memory, salt);
+		next = now + hz / CHANGES;
+	}
 }
 
 static struct outcome_of_turns take_turns(const struct monitor_request *request, uint64_t *memory)
@@ -259,17 +245,14 @@ static struct outcome_of_turns take_turns(const struct monitor_request *request,
 	struct machine before, wanted;
 	struct other_state other = other_salted(request->salt);
 	uint64_t hz = clock_tsc_hz(), cr4 = read_cr4();
-	unsigned int i;
 
 	machine_read(&before);
 	wanted = salted(&before, request->salt);
 	set_all(&wanted, &before, &other, memory, request->salt);
 	if (request->salt == 1)
 		result.late = let_turns_pass(hz);
-	for (i = 0; i < DISTURBANCES && request->salt != 1; i++) {
-		disturb(hz, &wanted, &other, memory, request->salt);
-		set_all(&wanted, &before, &other, memory, request->salt);
-	}
+	else
+		disturb(hz, &wanted, &before, &other, memory, request->salt);
 	read_other(&result.other);
 	machine_read(&result.machine);
 	result.words_changed = words_changed(memory, request->salt);
