@@ -174,7 +174,7 @@ static bool move_to_cr0(uint64_t old, uint64_t value, uint64_t cr4, uint64_t efe
 	script.reg[REG_SEGMENT(SEG_CS, PART_ACCESS)] = cs;
 	vcpu->gpr[GPR_RDX] = value;
 	script_handle(vcpu, &exit, guest_cr_access);
-	return script.advances == 1 && script.reg[REG_CR0] == value;
+	return script.advances == 1 && (uint32_t)script.reg[REG_CR0] == (uint32_t)value;
 }
 
 struct cr0_row {

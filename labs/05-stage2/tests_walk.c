@@ -118,6 +118,7 @@ TEST(find_entry, existing, WALK,
 
 	level1[6] = leaf(0x9000, ALL, 1);
 	CHECK_ERROR(stage2_map(&map, 5 * PAGE_SIZE, 0x7000, PAGE_SIZE, ALL, 1), 0);
+	CHECK_EQUAL(level1[5], leaf(0x7000, ALL, 1));
 	CHECK_EQUAL(level1[6], leaf(0x9000, ALL, 1));
 	CHECK_EQUAL(level2[0], table((uintptr_t)level1));
 	return OK;
