@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from trapeze import HostError, ROOT, grade_class, grade_generate, grade_gradescope, grade_local, grade_points, \
-    grade_progress, grade_run, grade_sandbox, handout
+    grade_progress, grade_run, grade_sandbox, handout, mistakes
 from trapeze.grade_build import Base
 from trapeze.grade_class import Class, Session
 from trapeze.grade_generate import Expected
@@ -193,8 +193,10 @@ def test_generated_class(tmp_path, pristine, labs, lab):
     expected = grade_generate.Generator(ROOT, pristine, labs, lab, tmp_path / "in").all()
     assert set(expected) == set(grade_class.find_submissions(tmp_path / "in"))
     assert len(expected) >= 60 and {"reference-intel", "reference-amd", "empty"} <= set(expected)
-    for file in (ROOT / "labs/hostile").glob("*.toml"):
-        assert any(name.startswith(f"hostile-{file.stem}") for name in expected), file
+    planted = {mistake.name for mistake in mistakes.load(ROOT / "labs/hostile") if mistake.file in lab.files}
+    assert len(planted) >= 30
+    for name in planted:
+        assert any(found.startswith(f"hostile-{name}") for found in expected), name
 
 
 def test_vendors_of_a_submission(tmp_path, pristine, labs, lab):
