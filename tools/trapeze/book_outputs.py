@@ -16,6 +16,7 @@ COMMAND -->` runs it in that lab's hand-out, `in lab1/intel+on_fix_bits` in one 
 
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ COMMENT = re.compile(r"<!-- output(?P<vary>, numbers vary)?(?: in (?P<place>\S+)
 FENCE = re.compile(r"\s*(?:```|~~~)\s*(\S*)")
 PLACE = re.compile(r"lab(?P<lab>\d)/(?P<vendor>intel|amd)(?:(?P<all>/done)|\+(?P<exercises>[\w+]+))?")
 SECONDS = 600  # a backstop
+fresh_trees = set()  # of this run
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,10 @@ def tree_of(place):
         raise HostError(f"output in {place}: must be labN/VENDOR, labN/VENDOR+EXERCISE... or labN/VENDOR/done")
     number, vendor, done = int(match["lab"]), match["vendor"], (match["exercises"] or "").split("+")
     tree = build_folder() / "docs" / "trees" / f"lab{number}-{vendor}"
-    if not tree.exists():
+    if tree not in fresh_trees:  # one of an earlier run is of an older source
+        shutil.rmtree(tree, ignore_errors=True)
         handout.write_handout(tree, number, vendor)
+        fresh_trees.add(tree)
     exercises = lab.all_exercises(lab.load_labs(ROOT), vendor)
     unknown = set(filter(None, done)) - {exercise.name for exercise in exercises}
     if unknown:
