@@ -18,6 +18,7 @@ static char note[256];		/* why the running test failed */
 static const void *current_row;
 static const struct test *order[HARNESS_TESTS_MAX]; /* the selected tests, as they run */
 static unsigned int passed, failed, skipped, errors, checks;
+static const char *not_tried; /* why something of the running test was not; NULL: all was */
 
 struct attempt {
 	const struct test *test;
@@ -182,9 +183,29 @@ static int run_body(const struct test *test, uint32_t row)
 	return verdict;
 }
 
+outcome test_not_tried(const struct test *test, const char *reason)
+{
+	const struct test_row *row = current_row;
+
+	not_tried = reason;
+	if (!harness_forge_quiet())
+		print("# %s: not tried: %s\n", test->rows != NULL ? row->name : test->name, reason);
+	return test->rows != NULL ? row->expected : test->expected;
+}
+
+static void report_skip(const struct test *test, unsigned int number, const char *reason)
+{
+	skipped++;
+	harness_line("ok %u %s/%s # SKIP %s", number, test->group, test->name, reason);
+}
+
 /* The line that ends a test. verdict: 0, 1 for a failure, 2 for an error of the test. */
 static void report_test(const struct test *test, unsigned int number, int verdict)
 {
+	if (verdict == 0 && not_tried != NULL) {
+		report_skip(test, number, not_tried);
+		return;
+	}
 	if (verdict == 0) {
 		passed++;
 		harness_line("ok %u %s/%s", number, test->group, test->name);
@@ -203,9 +224,9 @@ static void run_test(const struct test *test, unsigned int number, unsigned int 
 {
 	const char *unmet = unmet_need(test);
 
+	not_tried = NULL;
 	if (unmet != NULL) {
-		skipped++;
-		harness_line("ok %u %s/%s # SKIP %s", number, test->group, test->name, unmet);
+		report_skip(test, number, unmet);
 		return;
 	}
 	harness_line("# run %s/%s", test->group, test->name);

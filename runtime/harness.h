@@ -68,6 +68,10 @@ struct test {
 #define TEST_ROW(type) ((const type *)test_current_row())
 const void *test_current_row(void);
 
+/* For a body that cannot try its test, or the current row of it, for `reason`: returns what is expected
+   there. A test of which something was not tried is a SKIP with that reason, unless the rest fails. */
+outcome test_not_tried(const struct test *test, const char *reason);
+
 /* A file may put its tests into a folder: #define TEST_FOLDER "insn/" before including this. */
 #ifndef TEST_FOLDER
 #define TEST_FOLDER ""

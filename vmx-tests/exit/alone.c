@@ -3,7 +3,6 @@
    msr_area.c's and host.c's. */
 #define TEST_FOLDER "exit/"
 #include "runtime/clock.h"
-#include "runtime/print.h"
 #include "vmx-tests/ept.h"
 #include "vmx-tests/exit/exit.h"
 #include "vmx-tests/guest_tables.h"
@@ -21,16 +20,6 @@
 
 /* The CPUs up to this one have aborted. */
 static unsigned int used;
-
-/* A row for which no CPU is left that has not aborted. */
-static outcome not_run(const struct test *test)
-{
-	const struct test_row *row = test_current_row();
-
-	print("# %s: not run, for want of another CPU\n",
-		test->rows != NULL ? row->name : test->name);
-	return test->rows != NULL ? row->expected : test->expected;
-}
 
 /* A CPU that works, or 0. One that shut down may be started again on a platform that is wrong about
    that: then two CPUs are enough for all rows. */
@@ -77,7 +66,7 @@ static outcome watch(const struct test *test, worker_job *job)
 	outcome result;
 
 	if (cpu == 0)
-		return not_run(test);
+		return test_not_tried(test, "no CPU is left that has not aborted");
 	if (vmclear(vmx_address(vmx_region)) != OK)
 		return test_error(__LINE__, "VMCLEAR failed");
 	vmx_region->abort = 0;
