@@ -80,21 +80,12 @@ static void hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
 	memcpy(&vcpu->gpr[GPR_RDX], signature + 8, 4);
 }
 
-static bool is_intel(void)
-{
-	static uint32_t ecx;
-
-	if (ecx == 0)
-		ecx = cpuid(CPUID_VENDOR, 0).ecx;
-	return ecx == CPUID_VENDOR_ECX_INTEL;
-}
-
-/* Intel's CPUs show SYSCALL in 64-bit mode only, which is where this runs. */
+/* This runs in 64-bit mode, where all CPUs show SYSCALL. */
 static void filter_extended(struct vcpu *vcpu)
 {
 	vcpu->gpr[GPR_RCX] &= ~HIDDEN_EXT_ECX;
 	vcpu->gpr[GPR_RDX] &= ~HIDDEN_EXT_EDX;
-	if (is_intel() && !vcpu_is_64bit(vcpu))
+	if (backend->hides_syscall && !vcpu_is_64bit(vcpu))
 		vcpu->gpr[GPR_RDX] &= ~(uint64_t)CPUID_EXT_EDX_SYSCALL;
 }
 

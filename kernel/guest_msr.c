@@ -6,12 +6,10 @@
 #include "runtime/x86.h"
 #include "spec/cpuid.h"
 
-/* IA32_MISC_ENABLE: what goes with features that CPUID hides, and what says that they are not
- * there. */
+/* IA32_MISC_ENABLE: what goes with features that CPUID hides, and what says that they are not there. */
 #define MISC_ENABLE_HIDDEN                                                                         \
-	(BIT(3) /* automatic thermal control */ | BIT(7) /* performance monitoring */ |            \
-		BIT(16) /* enhanced SpeedStep */ | BIT(18) /* MONITOR */)
-#define MISC_ENABLE_UNAVAILABLE (BIT(11) /* no branch trace store */ | BIT(12) /* no PEBS */)
+	(MISC_ENABLE_THERMAL | MISC_ENABLE_PERFMON | MISC_ENABLE_SPEEDSTEP | MISC_ENABLE_MONITOR)
+#define MISC_ENABLE_UNAVAILABLE (MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS)
 
 static uint64_t efer_allowed(void)
 {

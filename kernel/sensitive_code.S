@@ -2,6 +2,13 @@
    result goes where RDI points. They lie on pages of their own, which CPL 3 may execute too. */
 #include "runtime/segments.h"
 
+#define MSR(name, number, title) .set MSR_##name, number
+#include "spec/msr.def"
+#undef MSR
+
+#define RFLAGS_IF      0x200 /* for the assembler: as in spec/cpu.h */
+#define RFLAGS_IOPL_IF 0x3200
+
 	.macro SNIPPET name
 	.globl sensitive_\name
 sensitive_\name:
@@ -33,15 +40,15 @@ SNIPPET smsw
 SNIPPET pushf
 	pushfq
 	popq %rax
-	andl $0x3200, %eax	/* IOPL, IF */
+	andl $RFLAGS_IOPL_IF, %eax
 	RESULT
 SNIPPET popf
 	pushfq
-	orl $0x200, (%rsp)	/* IF */
+	orl $RFLAGS_IF, (%rsp)
 	popfq
 	pushfq
 	popq %rax
-	andl $0x200, %eax
+	andl $RFLAGS_IF, %eax
 	RESULT
 SNIPPET lar
 	xorl %eax, %eax
@@ -118,7 +125,7 @@ SNIPPET lgdt
 	lgdt 32(%rdi)		/* the GDT that is in use */
 	RESULT
 SNIPPET rdmsr
-	movl $0xc0000080, %ecx	/* EFER */
+	movl $MSR_IA32_EFER, %ecx
 	rdmsr
 	RESULT
 	.balign 4096

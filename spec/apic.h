@@ -50,6 +50,12 @@
 #define APIC_ICR_OTHERS	 (UINT32_C(3) << 18)
 
 #define IOAPIC_ADDRESS UINT64_C(0xfec00000) /* of a PC's first */
-#define HPET_ADDRESS   UINT64_C(0xfed00000)
+#define IOAPIC_SELECT  0x00 /* offsets, bytes */
+#define IOAPIC_WINDOW  0x10
+#define IOAPIC_REDIRECTION_0 0x10 /* in IOAPIC_SELECT: entry 0, low half */
+
+/* IA-PC HPET Specification, "Register Overview" */
+#define HPET_ADDRESS       UINT64_C(0xfed00000)
+#define HPET_CONFIGURATION 0x10
 
 #endif

@@ -13,10 +13,6 @@
 #define SYSTEM_CONTROL_A_INIT 0x01 /* 0 to 1: resets the CPU */
 #define SYSTEM_CONTROL_A_A20  0x02
 
-#define CMOS_INDEX  0x70
-#define CMOS_DATA   0x71
-#define CMOS_NO_NMI 0x80 /* in the index */
-
 #define APM_CONTROL 0xb2 /* a write makes an SMI */
 #define APM_STATUS  0xb3
 

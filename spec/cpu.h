@@ -130,6 +130,14 @@ enum vector {
 #define PTE_NX	 BIT(63)
 #define PTE_ADDR BITS(51, 12)
 
+/* IA32_MISC_ENABLE ("Architectural MSRs") */
+#define MISC_ENABLE_THERMAL  BIT(3)  /* automatic thermal control circuit */
+#define MISC_ENABLE_PERFMON  BIT(7)  /* performance monitoring available */
+#define MISC_ENABLE_NO_BTS   BIT(11) /* branch trace storage unavailable */
+#define MISC_ENABLE_NO_PEBS  BIT(12) /* processor event-based sampling unavailable */
+#define MISC_ENABLE_SPEEDSTEP BIT(16)
+#define MISC_ENABLE_MONITOR  BIT(18)
+
 /* Model-specific registers: MSR_<NAME> */
 enum msr {
 #define MSR(name, number, citation) MSR_##name = (int)(number),

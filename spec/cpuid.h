@@ -7,6 +7,7 @@
 
 #define CPUID_VENDOR	   0x00000000
 #define CPUID_VENDOR_ECX_INTEL 0x6c65746e /* "ntel" of "GenuineIntel" */
+#define CPUID_VENDOR_ECX_AMD   0x444d4163 /* "cAMD" of "AuthenticAMD" */
 #define CPUID_FEATURES	   0x00000001
 #define CPUID_MONITOR	   0x00000005
 #define CPUID_POWER	   0x00000006

@@ -47,29 +47,7 @@
 #define STACK_AT(offset)             "engine_stack+" #offset
 #define LINEAR(address)              address
 #include "spec/instructions.def"
-#undef FORM64
-#undef FORM32
-#undef FORM
-#undef M
-#undef AT
-#undef SEL
-#undef A
-#undef C
-#undef B
-#undef DI
-#undef SP
-#undef WA
-#undef WC
-#undef WDI
-#undef PUSHW
-#undef POPFW
-#undef LRET
-#undef USER_CODE
-#undef CONFORMING
-#undef CODE_AT
-#undef DATA_AT
-#undef STACK_AT
-#undef LINEAR
+#include "guests/probe/form_undef.h"
 
 #define FORM64(id, text, section, ...)
 #define FORM32(id, text, section, ...) CODE(16, id, text)
@@ -95,29 +73,7 @@
 #define STACK_AT(offset)               TEXT(LEGACY_STACK) "+" #offset
 #define LINEAR(address)                TEXT(LEGACY_LOW) "+" address
 #include "spec/instructions.def"
-#undef FORM64
-#undef FORM32
-#undef FORM
-#undef M
-#undef AT
-#undef SEL
-#undef A
-#undef C
-#undef B
-#undef DI
-#undef SP
-#undef WA
-#undef WC
-#undef WDI
-#undef PUSHW
-#undef POPFW
-#undef LRET
-#undef USER_CODE
-#undef CONFORMING
-#undef CODE_AT
-#undef DATA_AT
-#undef STACK_AT
-#undef LINEAR
+#include "guests/probe/form_undef.h"
 
 #define FORM64(id, text, section, ...)
 #define FORM32(id, text, section, ...) CODE(32, id, text)

@@ -9,6 +9,7 @@
 #include "runtime/x86.h"
 #include "spec/apic.h"
 #include "spec/chipset.h"
+#include "spec/cmos.h"
 #include "spec/cpuid.h"
 #include "spec/pic.h"
 #include "spec/pit.h"
@@ -17,7 +18,6 @@
 
 #define ONES8            UINT8_MAX
 #define ONES32           UINT32_MAX
-#define VENDOR_AMD       0x444d4163 /* "cAMD", in ECX */
 #define LOOPS_PER_SECOND 20 /* an attempt to keep the CPU takes so long: several time slices */
 #define VMXON_REGION     4096
 
@@ -42,7 +42,7 @@ struct step {
 
 static bool is_amd(void)
 {
-	return cpuid(CPUID_VENDOR, 0).ecx == VENDOR_AMD;
+	return cpuid(CPUID_VENDOR, 0).ecx == CPUID_VENDOR_ECX_AMD;
 }
 
 static uint64_t count(const struct sweep *sweep)
@@ -209,8 +209,8 @@ static const struct step clock[] = {
 	{ "pic_mask", TO(OUT8, PIC_MASTER_DATA, 0) },
 	{ "pic_mask_back", TO(OUT8, PIC_MASTER_DATA, ONES8) },
 	{ "hpet", FROM(READ32, HPET_ADDRESS), .expect = ONES32 },
-	{ "hpet_stop", TO(WRITE32, HPET_ADDRESS + 0x10, 0) },
-	{ "cmos_index", TO(OUT8, CMOS_INDEX, CMOS_NO_NMI | 0x0b) },
+	{ "hpet_stop", TO(WRITE32, HPET_ADDRESS + HPET_CONFIGURATION, 0) },
+	{ "cmos_index", TO(OUT8, CMOS_INDEX, CMOS_NO_NMI | RTC_REGISTER_B) },
 	{ "cmos_data", FROM(IN8, CMOS_DATA), .expect = ONES8 },
 	{ "cmos_write", TO(OUT8, CMOS_DATA, ONES8) },
 };
@@ -275,8 +275,8 @@ static const struct step apic[] = {
 	{ "x2apic_init", TO(WRITE_MSR, MSR_IA32_X2APIC_ICR, APIC_ICR_INIT | APIC_ICR_ASSERT),
 		.fault = VECTOR_GP },
 	{ "ioapic", FROM(READ32, IOAPIC_ADDRESS), .expect = ONES32 },
-	{ "ioapic_select", TO(WRITE32, IOAPIC_ADDRESS, 0x10) },
-	{ "ioapic_nmi", TO(WRITE32, IOAPIC_ADDRESS + 0x10, APIC_ICR_NMI) },
+	{ "ioapic_select", TO(WRITE32, IOAPIC_ADDRESS + IOAPIC_SELECT, IOAPIC_REDIRECTION_0) },
+	{ "ioapic_nmi", TO(WRITE32, IOAPIC_ADDRESS + IOAPIC_WINDOW, APIC_ICR_NMI) },
 };
 
 static const struct step smi[] = {

@@ -13,6 +13,7 @@
 
 const struct backend vmx_backend = {
 	.name = "VT-x",
+	.hides_syscall = true,
 	.stage2_format = &vmx_stage2_format,
 	.check = vmx_check,
 	.cpu_on = vmx_cpu_on,
