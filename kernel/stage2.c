@@ -100,7 +100,7 @@ static uint64_t *find_entry(struct stage2 *stage2, uint64_t gpa, unsigned int le
 	return entry_in(table, gpa, level);
 }
 
-/* Writes a leaf (or 0) over whatever the entry held. */
+/* Writes a leaf over whatever the entry held. */
 static void replace_entry(struct stage2 *stage2, uint64_t *entry, unsigned int level, uint64_t value)
 {
 	const struct stage2_format *format = stage2->format;
@@ -151,24 +151,6 @@ int stage2_map(struct stage2 *stage2, uint64_t gpa, uint64_t hpa, uint64_t size,
 		if (entry == NULL)
 			return -ENOMEM;
 		replace_entry(stage2, entry, level, stage2->format->leaf(hpa, rights, level));
-	}
-	return 0;
-}
-
-int stage2_unmap(struct stage2 *stage2, uint64_t gpa, uint64_t size)
-{
-	unsigned int level;
-	uint64_t *entry, bytes;
-
-	if (!is_valid_range(gpa, 0, size))
-		return -EINVAL;
-	for (; size > 0; gpa += bytes, size -= bytes) {
-		level = choose_level(stage2, gpa, 0, size, 3);
-		bytes = stage2_level_bytes(level);
-		entry = find_entry(stage2, gpa, level);
-		if (entry == NULL)
-			return -ENOMEM;
-		replace_entry(stage2, entry, level, 0);
 	}
 	return 0;
 }

@@ -33,9 +33,6 @@ void stage2_destroy(struct stage2 *stage2);
 int stage2_map(struct stage2 *stage2, uint64_t gpa, uint64_t hpa, uint64_t size, uint64_t rights,
 	unsigned int max_level);
 
-/* Removes the mapping of [gpa, gpa + size); as stage2_map(). */
-int stage2_unmap(struct stage2 *stage2, uint64_t gpa, uint64_t size);
-
 struct stage2_mapping {
 	uint64_t hpa;	    /* that gpa translates to */
 	uint64_t rights;    /* STAGE2_* */

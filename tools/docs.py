@@ -6,7 +6,6 @@ import argparse
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 from trapeze import ROOT, HostError, book, book_links, book_outputs, build_folder
 

@@ -70,11 +70,6 @@ static struct vmx_flags read_field(uint32_t field, uint64_t *value)
 	return flags;
 }
 
-int vmcs_read(uint32_t field, uint64_t *value)
-{
-	return report_failure("VMREAD", vmcs_field_name(field), read_field(field, value));
-}
-
 int vmcs_write(uint32_t field, uint64_t value)
 {
 	struct vmx_flags flags;

@@ -304,22 +304,6 @@ def directive_item(token, comment):
                 uses - {name})
 
 
-def reachable(source, roots):
-    """The names of the file's own items that one can come to from the names in roots."""
-    items = {}
-    for item in source.items:
-        for name in item.names:
-            items.setdefault(name, []).append(item)
-    found, todo = set(), [name for name in roots if name in items]
-    while todo:
-        name = todo.pop()
-        if name in found:
-            continue
-        found.add(name)
-        todo += [use for item in items[name] for use in item.uses if use in items]
-    return found
-
-
 @dataclass
 class Routine:
     """A routine of an assembly file."""

@@ -3,7 +3,6 @@ the labs' tests then say is compared with what they must say. `make check-labs` 
 sample."""
 
 import os
-import shutil
 import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path

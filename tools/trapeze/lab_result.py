@@ -47,11 +47,6 @@ class TestResult:
         return "; ".join(parts)
 
 
-def failed_of(results):
-    """Those that are not passed."""
-    return [result for result in results if not result.good]
-
-
 def serves(exercise, name):
     """Is a test one of those that earn the exercise's points?"""
     return any(fnmatchcase(name, pattern) for pattern in exercise.tests)
