@@ -3,6 +3,7 @@
 
 import argparse
 import fnmatch
+import signal
 import sys
 
 from checks import (books, classes, efficiency, errors, handouts, host_units, images, labs, mistakes,
@@ -25,6 +26,8 @@ def main():
     parser.add_argument("patterns", nargs="*", help="only tests whose names match, e.g. 'image/*'")
     parser.add_argument("--list", action="store_true", help="print the names only")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests interrupt what they start: a shell's
+    # background job, which ignores that signal, would pass its ignorance on
     jobs = selected([job for kind in KINDS for job in kind.jobs()], arguments.patterns)
     if arguments.list:
         print("\n".join(job.name for job in jobs))
