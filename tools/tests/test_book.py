@@ -29,7 +29,7 @@ def test_filter_makes_documentation_comments():
 
 
 def test_tables_escape_markup():
-    assert book.escape("a|b <c> *d* _e_ #f \\ &") == "a&#124;b &lt;c&gt; \\*d\\* \\_e\\_ \\#f &#92; &amp;"
+    assert book.escape("a|b <c> *d* \"_e_\" #f \\ &") == "a&#124;b &lt;c&gt; \\*d\\* &quot;\\_e\\_&quot; \\#f &#92; &amp;"
     assert book.table(["A", "B"], [["1", "2"]]) == "| A | B |\n|:--|:--|\n| 1 | 2 |\n"
 
 

@@ -21,7 +21,7 @@ KINDS = {  # kind of row: title of its page, what its number is, how it is writt
 PLATFORMS = {"bochs": "Bochs", "kvm": "Linux KVM", "qemu-tcg": "QEMU TCG"}
 
 
-MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;",
+MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "|": "&#124;", "\\": "&#92;",
                         **{mark: f"\\{mark}" for mark in "#@*_`[]"}})
 
 
@@ -105,12 +105,12 @@ def test_row(test):
     rows = f"{len(test.rows)} rows" if test.rows else "rows made as it runs"
     expected = f"`{test.every_expected}`" if test.every_expected else rows
     needs = "; ".join(escape(need) for need in test.needs)
-    return [f"`{test.name.rpartition('/')[2]}`", escape(test.rule), expected, escape(test.citation), needs]
+    return [f"`{test.name.rpartition('/')[2]}`", f"{escape(test.rule)}<br>*{escape(test.citation)}*", expected, needs]
 
 
 def group_section(group, tests):
     """A heading and the tests of one source file."""
-    heads = ["Test", "Rule", "Expected", "Section", "Needs"]
+    heads = ["Test", "Rule and section", "Expected", "Skipped if"]
     return f"## {group} {{#{anchor('tests', group)}}}\n\n" + table(heads, map(test_row, tests))
 
 
