@@ -27,7 +27,7 @@ extern unsigned int smp_cpus; /* running CPUs; 1 until smp_start() */
 unsigned int smp_start(unsigned int max, void (*main)(unsigned int number));
 
 /* Starts CPU `number`, which smp_start() has started before, once more from its main function, whatever it
-   does now: by INIT, unless that is blocked (Intel SDM, "INIT Signal in VMX Operation"). False when it does
+   does now: by INIT, unless that is blocked (Intel SDM, "Restrictions on VMX Operation"). False when it does
    not arrive. */
 bool smp_restart(unsigned int number);
 

@@ -68,7 +68,7 @@ TEST(nmi, window_blocked, OTHER_CAUSES, "virtual-NMI blocking keeps the window c
 		(struct guest_code)CODE_OF(nmi_window_nop), INTERRUPTIBILITY_NMI, ACTIVITY_ACTIVE);
 }
 
-TEST(nmi, virtual_blocking_cleared, "SDM Loading Guest Non-Register State",
+TEST(nmi, virtual_blocking_cleared, "SDM Interruptibility State",
 	"virtual-NMI blocking is what VM entry loads: none, although the guest was left with it",
 	EXIT(EXIT_REASON_NMI_WINDOW), .needs = NEEDS(&need_PROC_NMI_WINDOW_EXITING),
 	.covers = WINDOW " field:GUEST_INTERRUPTIBILITY_STATE")

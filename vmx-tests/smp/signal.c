@@ -1,5 +1,5 @@
 /* INIT, SIPI and NMI from one CPU to another in VMX operation (Intel SDM, "Other Causes of VM
-   Exits", "INIT Signal in VMX Operation", "Guest Non-Register State"). */
+   Exits", "Restrictions on VMX Operation", "Guest Non-Register State"). */
 #define TEST_FOLDER "smp/"
 #include "runtime/apic.h"
 #include "runtime/harness.h"
@@ -131,7 +131,7 @@ TEST(signal, init_once, OTHER_CAUSES,
 	return job.second;
 }
 
-TEST(signal, init_in_root, "SDM INIT Signal in VMX Operation",
+TEST(signal, init_in_root, "SDM Restrictions on VMX Operation",
 	"in VMX root operation INIT is blocked; it stays pending, and exits after the next VM "
 	"entry",
 	EXIT(EXIT_REASON_INIT_SIGNAL), .needs = NEEDED, .covers = "exit:INIT_SIGNAL")
