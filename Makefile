@@ -24,12 +24,14 @@ LABS := $(patsubst %/lab.toml,%,$(wildcard labs/*/lab.toml))
 lab_image = lab$(patsubst 0%,%,$(firstword $(subst -, ,$(notdir $(1)))))-tests
 TESTED_LABS := $(foreach lab,$(LABS),$(if $(wildcard $(lab)/tests*.c),$(lab)))
 LAB_IMAGES := $(foreach lab,$(TESTED_LABS),$(call lab_image,$(lab)))
-IMAGES := trapeze tinyos probe selftest $(wildcard vmx-tests) $(LAB_IMAGES)
+IMAGES := trapeze tinyos probe probe-plain selftest $(wildcard vmx-tests) $(LAB_IMAGES)
 COMMON := $(wildcard runtime/*.c runtime/*.S spec/*.c)
 KERNEL := $(COMMON) $(wildcard kernel/*.[cS] kernel/dev/*.c kernel/vmx/*.[cS] kernel/svm/*.[cS])
 trapeze_SOURCES  := $(KERNEL)
 tinyos_SOURCES   := $(COMMON) $(wildcard guests/tinyos/*.[cS])
 probe_SOURCES    := $(COMMON) $(wildcard guests/probe/*.[cS])
+# The probe without what needs a monitor's answers, from its start on.
+probe-plain_SOURCES := $(filter-out runtime/start.c,$(COMMON)) $(filter-out guests/probe/main.c,$(wildcard guests/probe/*.[cS])) $(wildcard guests/probe/plain/*.c)
 selftest_SOURCES := $(COMMON) $(wildcard runtime/selftest/*.[cS])
 vmx-tests_SOURCES := $(COMMON) $(wildcard vmx-tests/*.[cS] vmx-tests/*/*.[cS])
 # A lab's tests run inside the kernel, in the place of its main function; its allocator fails on demand.
@@ -38,7 +40,7 @@ $(foreach lab,$(TESTED_LABS),$(eval $(call lab_image,$(lab))_SOURCES := $(LAB_KE
 LAB_LDFLAGS := $(foreach function,page_alloc page_alloc_zeroed page_free,-Wl,--wrap=$(function))
 
 .PHONY: all
-all: $(IMAGES:%=$(BUILD)/%.elf) $(IMAGES:%=$(BUILD)/%.elf32) $(addprefix $(BUILD)/,tinyos-high.elf tinyos-high.elf32 probe-high.elf probe-high.elf32)
+all: $(IMAGES:%=$(BUILD)/%.elf) $(IMAGES:%=$(BUILD)/%.elf32) $(addprefix $(BUILD)/,$(foreach guest,tinyos probe probe-plain,$(guest)-high.elf $(guest)-high.elf32))
 
 # The rows of spec/'s tables, for the tools on this host.
 HOSTCC ?= cc

@@ -24,14 +24,11 @@ bool hypercall_available(void)
 	return strcmp(signature, HYPERVISOR_SIGNATURE) == 0;
 }
 
-int hypercall(enum hypercall number, uint32_t ebx, uint32_t ecx)
+static int call(bool vmcall, enum hypercall number, uint32_t ebx, uint32_t ecx)
 {
-	static uint32_t vendor; /* asked for once: CPUID costs as much as the call */
 	int result;
 
-	if (vendor == 0)
-		vendor = cpuid(CPUID_VENDOR, 0).ecx;
-	if (vendor == 0x6c65746e) /* "ntel" */
+	if (vmcall)
 		__asm__ volatile("vmcall"
 				 : "=a"(result)
 				 : "a"(number), "b"(ebx), "c"(ecx)
@@ -42,6 +39,15 @@ int hypercall(enum hypercall number, uint32_t ebx, uint32_t ecx)
 				 : "a"(number), "b"(ebx), "c"(ecx)
 				 : "memory");
 	return result;
+}
+
+int hypercall(enum hypercall number, uint32_t ebx, uint32_t ecx)
+{
+	static uint32_t vendor; /* asked for once: CPUID costs as much as the call */
+
+	if (vendor == 0)
+		vendor = cpuid(CPUID_VENDOR, 0).ecx;
+	return call(vendor == CPUID_VENDOR_ECX_INTEL, number, ebx, ecx);
 }
 
 static void leave(int status)
@@ -55,6 +61,8 @@ static void leave(int status)
 			status == 0 ? QEMU_DEBUG_EXIT_PASSED : QEMU_DEBUG_EXIT_FAILED);
 	else if (strcmp(how, "bochs") == 0)
 		out8(BOCHS_SHUTDOWN_PORT, 'D');
+	else if (strcmp(how, "vmcall") == 0 || strcmp(how, "vmmcall") == 0) /* CPUID is not asked */
+		call(strcmp(how, "vmcall") == 0, HYPERCALL_POWEROFF, (uint32_t)status, 0);
 	else if (strcmp(how, "halt") != 0 && hypercall_available())
 		hypercall(HYPERCALL_POWEROFF, (uint32_t)status, 0);
 }

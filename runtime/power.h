@@ -10,6 +10,7 @@
    end=bochs   stops in Bochs' debugger, which is told to quit
    end=trapeze powers the virtual machine off by Trapeze's hypercall; the default when CPUID
 	       names Trapeze as the hypervisor
+   end=vmcall, end=vmmcall  the same by that instruction, without asking CPUID anything
    end=halt    stops all CPUs; the default elsewhere, so that real hardware keeps its screen. */
 void power_end(int status) __noreturn;
 

@@ -37,18 +37,6 @@ static int choose_console(void)
 	return console_init((uint16_t)port, (uint32_t)baud);
 }
 
-void image_error(const char *format, ...)
-{
-	va_list args;
-
-	print("%s: error: ", image_name);
-	va_start(args, format);
-	vprint(format, args);
-	va_end(args);
-	print("\n");
-	power_end(1);
-}
-
 static void check_words(void)
 {
 	static const char *const common[] = { "end", "serial", NULL };

@@ -83,6 +83,11 @@ void context_init(void)
 	if (read_cr8() != 0)
 		write_cr8(0);
 	move_root();
+	context_init_tables();
+}
+
+void context_init_tables(void)
+{
 	extend_gdt();
 	write_debug_registers();
 	write_system_call_msrs();

@@ -77,13 +77,18 @@ static void fill_idt(void)
 	own_idt = (struct descriptor_table){ sizeof(idt) - 1, (uintptr_t)idt };
 }
 
+void engine_init_tables(void)
+{
+	fill_idt();
+	runtime_idt = read_idtr();
+	engine_set_exit_stack((uintptr_t)exit_stack + sizeof(exit_stack));
+}
+
 int engine_init(void)
 {
 	uint64_t rights = PAGING_WRITE | PAGING_EXECUTE | PAGING_USER;
 
-	fill_idt();
-	runtime_idt = read_idtr();
-	engine_set_exit_stack((uintptr_t)exit_stack + sizeof(exit_stack));
+	engine_init_tables();
 	if (paging_map((uintptr_t)engine_code, sizeof(engine_code), rights) ||
 		paging_map((uintptr_t)engine_data, sizeof(engine_data), rights) ||
 		paging_map((uintptr_t)engine_stack, sizeof(engine_stack), rights))

@@ -58,6 +58,9 @@ extern uint8_t engine_code[ENGINE_CODE_BYTES], engine_data[ENGINE_DATA_BYTES],
 /* Once per boot: IDT, segments, rights of the pages above. 0, or -ENOMEM. */
 int engine_init(void);
 
+/* The same for one who maps the pages himself. */
+void engine_init_tables(void);
+
 /* Pattern into data and stack, terminators into the code page, and `code` to its start. */
 void engine_reset(const uint8_t *code, size_t bytes);
 

@@ -19,6 +19,9 @@ struct machine {
 /* "cr0", "ia32_star", ...: the names used in records. */
 extern const char *const machine_names[MACHINE_COUNT];
 
+/* From now on what a monitor would have to answer for is left alone: it reads 0. */
+void machine_stay_plain(void);
+
 /* Reads all of it; what this CPU does not have reads 0. */
 void machine_read(struct machine *machine);
 

@@ -11,8 +11,8 @@
 #include "guests/probe/sweep.h"
 #include "guests/probe/table.h"
 #include "guests/probe/witness.h"
+#include "guests/probe/word.h"
 #include "guests/probe/workload.h"
-#include "runtime/errno.h"
 #include "runtime/hypercall.h"
 #include "runtime/image.h"
 #include "runtime/power.h"
@@ -20,31 +20,10 @@
 #include "runtime/string.h"
 #include "runtime/boot.h"
 
-#define WORD_MAX 640
-
 const char image_name[] = "probe";
 const char *const image_words[] = { "part", "forms", "modes", "seed", "first", "programs",
 	"prefixes", "suffixes", "show", "ticks", "sweeps", "sample", "witness", "attempt", "salt",
 	"guest", "workloads", NULL };
-
-/* The value of a word, or what stands for it when it is not there. */
-static void read_word(const char *key, char *value, const char *otherwise)
-{
-	int error = boot_word(boot.cmdline, key, value, WORD_MAX);
-
-	if (error == -E2BIG)
-		image_error("%s= is longer than %u bytes", key, WORD_MAX - 1);
-	if (error != 0)
-		string_copy(value, WORD_MAX, otherwise);
-}
-
-/* part=list,table: is `part` among them? */
-static bool is_wanted(const char *parts, const char *part)
-{
-	const char *found = strstr(parts, part);
-
-	return found != NULL;
-}
 
 static void check_parts(const char *parts)
 {
@@ -53,7 +32,7 @@ static void check_parts(const char *parts)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(known); i++)
-		if (is_wanted(parts, known[i]))
+		if (word_lists(parts, known[i]))
 			return;
 	image_error(
 		"part=%s: list, monitor, table, moved, random, sweep, witness, attempt, workload, "
@@ -61,31 +40,18 @@ static void check_parts(const char *parts)
 		parts);
 }
 
-static unsigned int read_number(const char *key, unsigned int otherwise)
-{
-	char text[WORD_MAX];
-	uint64_t value;
-
-	read_word(key, text, "");
-	if (text[0] == '\0')
-		return otherwise;
-	if (string_to_u64(text, false, &value) != 0 || value > UINT32_MAX)
-		image_error("%s=%s: not a number", key, text);
-	return (unsigned int)value;
-}
-
 /* seed= first= programs=, and for one program prefixes, suffixes=LAST, show=START,LAST. */
 static struct random_request read_request(void)
 {
-	struct random_request request = { .seed = read_number("seed", 1),
-		.first = read_number("first", 0),
-		.count = read_number("programs", 1000) };
+	struct random_request request = { .seed = word_number("seed", 1),
+		.first = word_number("first", 0),
+		.count = word_number("programs", 1000) };
 	char text[WORD_MAX], *comma;
 	uint64_t start, last;
 
 	request.prefixes = boot_word(boot.cmdline, "prefixes", text, sizeof(text)) == 0;
 	request.suffixes = boot_word(boot.cmdline, "suffixes", text, sizeof(text)) == 0;
-	request.last = read_number("suffixes", 0);
+	request.last = word_number("suffixes", 0);
 	request.show = boot_word(boot.cmdline, "show", text, sizeof(text)) == 0;
 	if (!request.show)
 		return request;
@@ -119,12 +85,12 @@ static void run_sweeps(void)
 {
 	char patterns[WORD_MAX], witness[8];
 	struct sweep_request request = {
-		.patterns = patterns, .sample = read_number("sample", 1), .witness = -1
+		.patterns = patterns, .sample = word_number("sample", 1), .witness = -1
 	};
 
-	read_word("sweeps", patterns, "*");
+	word_read("sweeps", patterns, "*");
 	if (boot_word(boot.cmdline, "witness", witness, sizeof(witness)) == 0)
-		request.witness = (int)read_number("witness", 1);
+		request.witness = (int)word_number("witness", 1);
 	if (request.sample == 0)
 		image_error("sample=0: must be 1 or more");
 	sweep_run(&request);
@@ -134,7 +100,7 @@ static void run_attempt(void)
 {
 	char name[WORD_MAX];
 
-	read_word("attempt", name, "");
+	word_read("attempt", name, "");
 	if (attempt_end(name) != 0)
 		image_error("attempt=%s: there is none of that name", name);
 	image_error("attempt=%s: it came back", name);
@@ -144,9 +110,9 @@ static void run_attempt(void)
 static void run_as_guest(const char *parts)
 {
 	need_hypervisor(parts);
-	if (is_wanted(parts, "attempt"))
+	if (word_lists(parts, "attempt"))
 		run_attempt();
-	if (is_wanted(parts, "witness"))
+	if (word_lists(parts, "witness"))
 		power_end(witness_run() ? 0 : 1);
 	run_sweeps();
 }
@@ -155,7 +121,7 @@ static void run_as_guest(const char *parts)
 static unsigned int run_monitor(const char *patterns, const struct machine *good)
 {
 	struct monitor_request request = {
-		.patterns = patterns, .salt = read_number("salt", 1), .good = good
+		.patterns = patterns, .salt = word_number("salt", 1), .good = good
 	};
 	char text[WORD_MAX];
 
@@ -168,7 +134,7 @@ static void run_workloads(const struct machine *good)
 {
 	char patterns[WORD_MAX];
 
-	read_word("workloads", patterns, "*");
+	word_read("workloads", patterns, "*");
 	if (workload_run(patterns, good) == 0)
 		image_error("workloads=%s: there is none of that name", patterns);
 }
@@ -179,9 +145,9 @@ void image_main(void)
 	struct machine good;
 	unsigned int records = 0;
 
-	read_word("part", parts, "table");
-	read_word("forms", pattern, "*");
-	read_word("modes", modes, "*");
+	word_read("part", parts, "table");
+	word_read("forms", pattern, "*");
+	word_read("modes", modes, "*");
 	check_parts(parts);
 	table_select_modes(modes);
 	if (engine_init() != 0)
@@ -189,24 +155,24 @@ void image_main(void)
 	context_init();
 	legacy_init();
 	machine_read(&good);
-	if (is_wanted(parts, "monitor"))
+	if (word_lists(parts, "monitor"))
 		records += run_monitor(pattern, &good);
-	if (is_wanted(parts, "workload"))
+	if (word_lists(parts, "workload"))
 		run_workloads(&good);
-	if (is_wanted(parts, "list"))
+	if (word_lists(parts, "list"))
 		table_list(pattern);
 	if (boot_word(boot.cmdline, "ticks", ticks, sizeof(ticks)) == 0)
 		table_count_ticks();
-	if (is_wanted(parts, "table"))
+	if (word_lists(parts, "table"))
 		records += table_run(pattern, &good);
-	if (is_wanted(parts, "random"))
+	if (word_lists(parts, "random"))
 		run_random(&good);
-	if (is_wanted(parts, "moved")) {
+	if (word_lists(parts, "moved")) {
 		context_move();
 		machine_read(&good);
 		records += table_run_moved(pattern, &good);
 	}
-	if (is_wanted(parts, "sweep") || is_wanted(parts, "witness") || is_wanted(parts, "attempt"))
+	if (word_lists(parts, "sweep") || word_lists(parts, "witness") || word_lists(parts, "attempt"))
 		run_as_guest(parts);
 	if (records != 0)
 		print("probe: %u records\n", records);

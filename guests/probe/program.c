@@ -4,11 +4,12 @@
 
 #include "runtime/segments.h"
 #include "runtime/string.h"
+#include "spec/cpu.h"
 
 /* Where one instruction is being put together. */
 struct maker {
 	uint64_t random; /* state of the generator */
-	bool is_64bit;
+	bool is_64bit, is_user, plain;
 	uint8_t bytes;
 	uint8_t *code;
 };
@@ -222,10 +223,33 @@ static void make_self_modification(struct maker *m, uint32_t address)
 	put_load(m, gpr(m), 0);
 }
 
+/* Those that a monitor passes over: they exit, and no register tells of it. */
+static void make_passed_over(struct maker *m)
+{
+	if (m->is_user) /* they fault there */
+		PUT(m, 0x90);
+	else if (below(m, 3))
+		PUT(m, 0x0f, 0x09); /* WBINVD */
+	else
+		PUT(m, 0x0f, 0x20, 0xe0, 0x0f, 0x22, 0xe0); /* CR4 to RAX and back */
+}
+
+/* make_system()'s numbers of what a monitor answers for: CPUID, IN, OUT, INS, some RDMSR, CLTS. */
+static bool is_answered(unsigned int system)
+{
+	return system <= 5 || system == 11;
+}
+
 /* What reads the machine, and what a monitor may make exit. None of it differs by design. */
 static void make_system(struct maker *m)
 {
-	switch (below(m, 14)) {
+	unsigned int choice = below(m, 14);
+
+	if (m->plain && is_answered(choice)) {
+		make_passed_over(m);
+		return;
+	}
+	switch (choice) {
 	case 0:
 		put_load(m, RAX, below(m, 2) ? 0 : 0x80000002 + below(m, 3));
 		PUT(m, 0x0f, 0xa2); /* CPUID */
@@ -294,14 +318,19 @@ static void make_popf(struct maker *m)
 	uint32_t flags = (uint32_t)next(m) & 0x247ed7;
 
 	put(m, 0x68, 1);
-	put(m, below(m, 6) ? flags & ~0x4100U : flags | 0x100U, 4);
+	if (m->plain) /* no interrupt and no #DB, which a monitor would have to inject */
+		put(m, flags & ~(uint32_t)(RFLAGS_NT | RFLAGS_IF | RFLAGS_TF), 4);
+	else
+		put(m, below(m, 6) ? flags & ~0x4100U : flags | 0x100U, 4);
 	put(m, 0x9d, 1);
 }
 
 /* What always, or nearly always, ends the program with an exception. */
 static void make_fault(struct maker *m)
 {
-	switch (below(m, 6)) {
+	unsigned int choice = below(m, 6);
+
+	switch (m->plain && choice == 3 ? 2 : choice) {
 	case 0:
 		PUT(m, 0x0f, 0x0b); /* UD2 */
 		break;
@@ -346,9 +375,10 @@ static void make_instruction(struct maker *m, uint32_t address)
 		makers[below(m, ARRAY_SIZE(makers))](m);
 }
 
-void program_make(struct program *program, uint64_t seed, unsigned int number)
+void program_make(struct program *program, uint64_t seed, unsigned int number, bool plain)
 {
-	struct maker m = { .random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) +
+	struct maker m = { .plain = plain,
+		.random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) +
 				     (number + 1) * UINT64_C(0xd1b54a32d192ed03) };
 	uint32_t address = (uint32_t)(uintptr_t)engine_code;
 	unsigned int i;
@@ -358,6 +388,7 @@ void program_make(struct program *program, uint64_t seed, unsigned int number)
 		next(&m);
 	program->mode = (enum engine_mode)(number % PROGRAM_MODES);
 	program->count = 1 + below(&m, PROGRAM_INSTRUCTIONS);
+	m.is_user = engine_mode_is_user(program->mode);
 	m.is_64bit = program->mode == ENGINE_64_CPL0 || program->mode == ENGINE_64_CPL3;
 	for (i = 0; i < 16; i++)
 		program->gpr[i] = m.is_64bit ? next(&m) : i < 8 ? (uint32_t)next(&m) : 0;

@@ -19,7 +19,8 @@ struct program {
 	uint64_t gpr[16]; /* starting values of those that are no pointers */
 };
 
-/* Program `number` of a seed. */
-void program_make(struct program *program, uint64_t seed, unsigned int number);
+/* Program `number` of a seed. plain: without what a monitor must answer, or inject an exception
+   for; what exits only to be passed over comes the more often. */
+void program_make(struct program *program, uint64_t seed, unsigned int number, bool plain);
 
 #endif

@@ -122,7 +122,7 @@ unsigned int random_run(const struct random_request *request, const struct machi
 	struct printer printer = { .total = 0 };
 	unsigned int i;
 
-	program_make(&program, request->seed, request->first);
+	program_make(&program, request->seed, request->first, request->plain);
 	if (request->show) {
 		show_part(&program, request->start, request->last, good);
 	} else if (request->prefixes || request->suffixes) {
@@ -135,7 +135,7 @@ unsigned int random_run(const struct random_request *request, const struct machi
 		for (i = request->first; i < request->first + request->count; i++) {
 			struct record record;
 
-			program_make(&program, request->seed, i);
+			program_make(&program, request->seed, i, request->plain);
 			record = run_part(&program, 0, program.count - 1, good);
 			add_digest(&printer, i, digest_of(&record));
 		}

@@ -9,6 +9,7 @@
 struct random_request {
 	uint64_t seed;
 	unsigned int first, count; /* numbers of the programs */
+	bool plain;                /* without what a monitor must answer: program.h */
 	bool prefixes;             /* print a digest for each prefix of program `first` instead */
 	bool suffixes; /* ... or for each run of instructions that ends with number `last` */
 	bool show;     /* ... or the code and the record of instructions `start` to `last` */

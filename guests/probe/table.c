@@ -29,9 +29,13 @@ static bool is_intel(void)
 /* The CR4 bits of a set-up that this CPU has. */
 static uint64_t cr4_bits(uint32_t setup)
 {
-	struct cpuid base = cpuid(CPUID_FEATURES, 0), structured = cpuid(CPUID_STRUCTURED, 0);
+	struct cpuid base, structured;
 	uint64_t bits = 0;
 
+	if (setup == 0) /* then the CPU need not be asked */
+		return 0;
+	base = cpuid(CPUID_FEATURES, 0);
+	structured = cpuid(CPUID_STRUCTURED, 0);
 	if ((setup & SETUP_UMIP) && (structured.ecx & CPUID_7_ECX_UMIP))
 		bits |= CR4_UMIP;
 	if ((setup & SETUP_FSGSBASE) && (structured.ebx & CPUID_7_EBX_FSGSBASE))
@@ -163,13 +167,16 @@ static unsigned int run_all(const char *patterns, const struct run *run)
 {
 	unsigned int i, mode, records = 0;
 
-	for (i = 0; i < form_count; i++)
-		for (mode = 0; table_selects(patterns, forms[i].id) && mode < ENGINE_MODES; mode++)
-			if (exists(&forms[i], mode) && is_in(run, mode) &&
-				table_selects(mode_patterns, engine_mode_name(mode))) {
+	for (i = 0; i < form_count; i++) {
+		if (!table_selects(patterns, forms[i].id)) /* once: patterns may be many */
+			continue;
+		for (mode = 0; mode < ENGINE_MODES; mode++)
+			if (table_selects(mode_patterns, engine_mode_name(mode)) &&
+				exists(&forms[i], mode) && is_in(run, mode)) {
 				run_form(&forms[i], mode, run);
 				records++;
 			}
+	}
 	return records;
 }
 

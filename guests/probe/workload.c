@@ -174,10 +174,27 @@ static const struct {
 	{ "interrupts", run_interrupts },
 };
 
+static void run_one(unsigned int number)
+{
+	uint64_t started = rdtsc();
+
+	workloads[number].run();
+	started = rdtsc() - started;
+	print("& %-16s %16lu\n", workloads[number].name, started);
+}
+
+void workload_run_integer(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(workloads); i++)
+		if (workloads[i].run == run_integer)
+			run_one(i);
+}
+
 unsigned int workload_run(const char *patterns, const struct machine *good)
 {
 	unsigned int i, done = 0;
-	uint64_t started;
 
 	clock_tsc_hz(); /* measures now, and not within a workload */
 	for (i = 0; i < ARRAY_SIZE(workloads); i++) {
@@ -185,12 +202,9 @@ unsigned int workload_run(const char *patterns, const struct machine *good)
 
 		if (!table_selects(patterns, workloads[i].name))
 			continue;
-		started = rdtsc();
-		workloads[i].run();
-		started = rdtsc() - started;
+		run_one(i);
 		machine_read(&now);
 		machine_restore(good, &now);
-		print("& %-16s %16lu\n", workloads[i].name, started);
 		done++;
 	}
 	return done;

@@ -9,4 +9,7 @@
    of fixed length for each: its name and its TSC ticks. Returns how many there were. */
 unsigned int workload_run(const char *patterns, const struct machine *good);
 
+/* The line of the workload "integer" alone, which needs neither a clock nor a monitor's answer. */
+void workload_run_integer(void);
+
 #endif
