@@ -46,7 +46,7 @@ def fake(monkeypatch):
     made = Fake()
     monkeypatch.setattr(grade_build, "build_submission", made.build)
     monkeypatch.setattr(lab_run, "run_lab", made.run)
-    monkeypatch.setattr(lab_run, "planned", lambda build, lab, vendor: [
+    monkeypatch.setattr(lab_run, "planned", lambda build, lab, vendor, nonce: [
         f"lab1/{exercise.name}/x" for exercise in lab.of_vendor(vendor)])
     return made
 

@@ -83,7 +83,7 @@ def run(task, root, vendor, state, display):
     """The results of the lab's tests, with a display of how it goes."""
     if not display:
         return grade_run.run_tests(task, build_folder(), root, vendor)
-    planned = lab_run.planned(build_folder(), task.lab, vendor)
+    planned = lab_run.planned(build_folder(), task.lab, vendor, task.nonce)
     points = grade_progress.Points(task.lab, vendor, planned, state, task.earlier(vendor))
     with grade_progress.for_tests(len(planned), points, task.lab.points(vendor)) as progress:
         results = grade_run.run_tests(task, build_folder(), root, vendor, progress=progress.seen)

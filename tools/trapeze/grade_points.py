@@ -79,6 +79,7 @@ class Grade:
     vendor: str
     verdicts: list = field(default_factory=list)
     notes: list = field(default_factory=list)  # sentences about the whole submission
+    lessons: list = field(default_factory=list)  # dictionaries of tests that fail until a later lab, and cost nothing
     failure: str = ""  # a class of failure of the whole
     seconds: float = 0.0
     nonce: int = 0
@@ -192,6 +193,7 @@ def why_of(result, failure):
 def grade(lab, vendor, results, state, earlier=()):
     """The Grade of one lab for one vendor. earlier: exercises of labs before it, for their needs."""
     graded = Grade(lab.number, lab.title, vendor)
+    graded.lessons = [detail_of(result) for result in results if result.is_lesson]
     done = {}
     for exercise in [*earlier, *lab.of_vendor(vendor)]:
         if exercise.lab == lab.number:

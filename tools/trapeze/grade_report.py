@@ -36,7 +36,16 @@ def text(grade):
     lines += [f"  {note}" for note in grade.notes]
     for verdict in grade.verdicts:
         lines += exercise_lines(verdict)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + lesson_lines(grade)) + "\n"
+
+
+def lesson_lines(grade):
+    """What fails as it must until a later lab, without points."""
+    lines = []
+    for lesson in grade.lessons:
+        lines += [f"  * {lesson['name']:<28} {lesson['note']}, no points: {lesson['rule']}",
+                  f"        expected {lesson['expected']}, came {lesson['got']}"]
+    return lines + [f"        {grade.lessons[0]['cause']}"] if lines else []
 
 
 def exercise_lines(verdict):
@@ -109,7 +118,7 @@ def gradescope(grades):
               "output": "\n".join(exercise_lines(verdict)).strip(), "output_format": "text",
               "name_format": "text", "visibility": "visible",
               "tags": [verdict.failure or verdict.status]} for verdict in best.verdicts]
-    notes = "\n".join([headline(grade) for grade in grades] + best.notes)
+    notes = "\n".join([headline(grade) for grade in grades] + best.notes + lesson_lines(best))
     return json.dumps({"score": best.earned, "execution_time": round(sum(grade.seconds for grade in grades)),
                        "output": notes, "output_format": "text", "visibility": "visible",
                        "stdout_visibility": "hidden", "tests": tests,

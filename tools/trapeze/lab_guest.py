@@ -1,32 +1,41 @@
 """The labs in which whole guests run: the probe, compared with its own native run on the same platform, and tinyos,
 which follows its script. The nonce seeds the probe's random programs, so that what the guest has to say is known to
-the one who runs it natively, and to nobody else. With stage2=off both are linked high and stay in IA-32e mode."""
+the one who runs it natively, and to nobody else. With stage2=off both are linked high and stay in IA-32e mode, and
+what they reach that is not theirs is told, and costs no points: that is the lesson of the labs before stage 2."""
 
-import hashlib
-import pickle
 import re
+from concurrent.futures import ThreadPoolExecutor
 
-from . import HostError, demo, probe_log
+from . import demo, probe_efficiency, probe_log, probe_sweep
 from .boot import Boot, Module
 from .lab_job import boot
+from .lab_probe import FROM_STAGE2, GROUP, LIMIT, NOBODY, OVERHEAD, PROGRAMS, group_names, has_stage2, image_file, \
+    isolation_name, machine_of, names_of, reached, record_name, run_natively, seed_of, selection_of, workload_name
 from .lab_result import ERROR, FAILED, NOT_REACHED, PASSED, TestResult
-from .platforms import PLATFORMS, WITHOUT_KVM, Machine
+from .platforms import WITHOUT_KVM
 from .probe_compare import compare_records
-from .session import Session
 
-STAGE2_LAB = 5  # the first lab with second-level paging
 GUEST = "p"
-LIMIT, SILENCE = 100, 25  # seconds
-TICKS = 6_000_000_000  # of Bochs
+SILENCE = 25  # seconds
 OUTPUT = 2_000_000
 BOOTS_MAX = 4
-PROGRAMS, GROUP = 160, 40  # random programs, and how many of them are one test
-FORMS = ("cpuid_*", "rdmsr_*", "wrmsr_*", "in_*", "out_*", "rep_insb", "outsb", "cr0_*", "cr4_*", "lmsw*", "clts",
-         "hlt", "interrupt", "xsetbv", "ud2", "page_fault_*", "nop", "add", "popf*", "pushf", "sgdt", "smsw")
+PARALLEL = 2  # boots
 WORDS_MAX = 600  # characters of the word forms=
 SCRIPT = "help; cpuid; mem; run sieve; run tree; run count; run echo hello; run twice float; ps; poweroff"
 RECORD = re.compile(r"(?:\[\w+\] )?@ (\S+) (\S+) ")
-PROBE_KINDS = ("probe/", "tinyos/")
+PROBE_KINDS = ("probe/", "isolation/", "tinyos/")
+POWER_OFF = {"intel": "vmcall", "amd": "vmmcall"}  # of a guest that cannot ask what CPU it is on
+SWEEP_SAMPLE = 251  # one access in so many, and those that matter
+# What a guest without stage-2 tables reaches: (what must be, why it is not so yet).
+REACH = {
+    "read_hypervisor": ("a guest that reads the hypervisor's code gets all ones, as from a bus where nobody is",
+                        "the value is of the hypervisor's Multiboot header"),
+    "write_hypervisor": ("a guest that writes to the hypervisor's image writes to nobody",
+                         "the value is what the guest wrote there, and read again"),
+    "read_device": ("a guest that reads the machine's local APIC gets all ones, for it has none",
+                    "the value is of the machine's APIC"),
+}
+UNMAPPED = "with stage2=off a guest's own page tables decide alone what it reaches; stage-2 tables end that"
 
 
 def wants_guests(lab, vendor):
@@ -34,76 +43,11 @@ def wants_guests(lab, vendor):
     return any(test.startswith(PROBE_KINDS) for exercise in lab.of_vendor(vendor) for test in exercise.tests)
 
 
-def has_stage2(lab):
-    """With second-level paging?"""
-    return lab.number >= STAGE2_LAB
-
-
-def guest_image(pristine, name, lab):
-    """The guest's file."""
-    return pristine / f"{name}{'' if has_stage2(lab) else '-high'}.elf"
-
-
-def probe_words(forms, lab, programs, seed):
-    """The probe's command line."""
-    modes = "" if has_stage2(lab) else " modes=64*,compat*"
-    parts, random = ("list,table,random", f" seed={seed} programs={programs}") if programs else ("list,table", "")
-    return f"part={parts} forms={','.join(forms)}{modes}{random}"
-
-
-def seed_of(nonce):
-    """The probe's seed: 31 bits of the nonce's hash."""
-    return int.from_bytes(hashlib.sha256(f"probe {nonce}".encode()).digest()[:4], "little") >> 1
-
-
-def machine_of(vendor):
-    """The machine for both sides."""
-    amd = vendor == "amd"
-    return Machine(memory=192, loader="own" if amd else "fast", deterministic=amd, ticks=TICKS)
-
-
-def run_natively(pristine, lab, vendor, nonce):
-    """The probe_log.Log of the probe's native run, kept for the next who asks."""
-    file = guest_image(pristine, "probe", lab)
-    if not file.exists():
-        raise HostError(f"{file}: no such file (is it built?)")
-    words = probe_words(FORMS, lab, PROGRAMS, seed_of(nonce))
-    name = hashlib.sha256(file.read_bytes() + words.encode()).hexdigest()[:24]
-    kept = pristine / "native" / f"{vendor}-{name}"
-    if kept.exists():
-        return pickle.loads(kept.read_bytes())
-    platform = PLATFORMS[f"{WITHOUT_KVM[vendor]}-{vendor}"]
-    log_name = str((pristine / "logs" / f"native-{vendor}-{name}").resolve())
-    (pristine / "logs").mkdir(parents=True, exist_ok=True)
-    result = Session(platform, Boot(file, words), machine_of(vendor), log_name, LIMIT).run()
-    if not result.passed:
-        raise HostError(f"the probe's native run ended: {result}; see {result.log}")
-    log = probe_log.parse(result.lines)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    new = kept.with_suffix(".new")
-    new.write_bytes(pickle.dumps(log))
-    new.replace(kept)
-    return log
-
-
-def record_name(key):
-    """The name of a record's test: "probe/cpuid_vendor/64-0"."""
-    return f"probe/{key[0]}/{key[1].replace('/', '-')}"
-
-
-def group_names():
-    """The names of the tests of random programs."""
-    return [f"probe/programs/{first}-{first + GROUP - 1}" for first in range(0, PROGRAMS, GROUP)]
-
-
-def names_of(native):
-    """All tests, in order."""
-    return [*map(record_name, native.records), *group_names(), "tinyos/script"]
-
-
-def planned(pristine, lab, vendor):
+def planned(pristine, lab, vendor, nonce):
     """The names of all tests, in order."""
-    return names_of(run_natively(pristine, lab, vendor, 1)) if wants_guests(lab, vendor) else []
+    if not wants_guests(lab, vendor):
+        return []
+    return names_of(selection_of(lab), run_natively(pristine, lab, vendor, nonce))
 
 
 def run(job, missing):
@@ -112,13 +56,14 @@ def run(job, missing):
     if not wants_guests(job.lab, job.vendor):
         return []
     runner = Runner(job)
-    wanted = [name for name in names_of(runner.native) if job.wants(name)]
+    wanted = [name for name in names_of(runner.selection, runner.native) if job.wants(name)]
     if missing:
         return [runner.result(name, NOT_REACHED, got="a guest needs all exercises of the lab") for name in wanted]
-    if any(name.startswith("probe/") for name in wanted):
-        runner.run_probe(wanted)
-    if "tinyos/script" in wanted:
-        runner.run_tinyos()
+    parts = [part for prefix, part in (("probe/", runner.run_probe), ("isolation/", runner.run_isolation),
+                                       ("tinyos/", runner.run_tinyos))
+             if any(name.startswith(prefix) for name in wanted)]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        list(pool.map(lambda part: part(wanted), parts))
     return [runner.results[name] for name in wanted]
 
 
@@ -127,18 +72,26 @@ class Runner:
 
     def __init__(self, job):
         self.job = job
+        self.selection = selection_of(job.lab)
         self.native = run_natively(job.pristine, job.lab, job.vendor, job.nonce)
-        self.results, self.boots = {}, 0
+        self.results = {}
 
-    def boot(self, name, words):
-        """One boot with one guest; (Ended, the lines that the guest said)."""
-        self.boots += 1
+    def boot(self, name, modules, words=""):
+        """One boot with these guests; (Ended, the lines that the first one said)."""
         stage2 = has_stage2(self.job.lab)
-        module = Module(guest_image(self.job.pristine, name, self.job.lab), f"name={GUEST} mem=48M -- {words}")
-        what = Boot(self.job.build / "trapeze.elf", "console=lines" + ("" if stage2 else " stage2=off"), (module,))
-        ended = boot(self.job, what, machine_of(self.job.vendor), f"guest{self.boots}", LIMIT, SILENCE,
+        words = "console=lines" + ("" if stage2 else " stage2=off") + words
+        what = Boot(self.job.build / "trapeze.elf", words, tuple(modules))
+        ended = boot(self.job, what, machine_of(self.job.vendor), name, LIMIT, SILENCE,
                      self.listen, output=OUTPUT)
         return ended, demo.lines_of(GUEST, ended.lines) if stage2 else ended.lines
+
+    def guest(self, image, words, name=GUEST, memory="48M"):
+        """A guest's module."""
+        return Module(image_file(self.job.pristine, image), f"name={name} mem={memory} -- {words}")
+
+    def plain_guest(self, words):
+        """The same of the plain probe."""
+        return self.guest("probe-plain-high", f"{words} end={POWER_OFF[self.job.vendor]}")
 
     def listen(self, line):
         """A line has come: is it a record?"""
@@ -148,28 +101,37 @@ class Runner:
 
     def result(self, name, status, **words):
         """A TestResult."""
-        mode = "" if has_stage2(self.job.lab) else " WORDS=stage2=off"
         rerun = f"make grade N={self.job.lab.number} VENDOR={self.job.vendor} TESTS={name}"
-        if name.startswith("probe/") and "/programs/" not in name:
-            cpu = f"CPU={self.job.vendor} ON={WITHOUT_KVM[self.job.vendor]}"
-            gdb = " GDB=1234" if self.job.vendor == "amd" else ""
-            rerun = f"make probe {cpu} FORMS={name.split('/')[1]}{mode}{gdb}"
+        cpu = f"CPU={self.job.vendor} ON={WITHOUT_KVM[self.job.vendor]}"
+        gdb = " GDB=1234" if self.job.vendor == "amd" else ""
+        if name.startswith("probe/") and name.count("/") == 2 and name.split("/")[1] not in ("programs", "efficiency"):
+            if not self.selection.plain:
+                mode = "" if has_stage2(self.job.lab) else " WORDS=stage2=off"
+                rerun = f"make probe {cpu} FORMS={name.split('/')[1]}{mode}{gdb}"
+        elif name.startswith("isolation/") and self.selection.sweeps:
+            rerun = f"make probe {cpu} SWEEPS={name.split('/')[1]}{gdb}"
         return TestResult(name, status, **({"rerun": rerun} | words))
 
+    # ---- Equivalence: records and random programs; efficiency: workloads ----
+
     def run_probe(self, wanted):
-        """The table and the random programs; after a form that was the guest's end the others run in another
-        boot."""
-        patterns = sorted({name.split("/")[1] for name in wanted if name.startswith("probe/")} - {"programs"})
-        forms = list(FORMS) if len(patterns) > 8 else patterns
-        programs = PROGRAMS if any(name.startswith("probe/programs/") for name in wanted) else 0
+        """The table, the random programs and the workloads; after a form that was the guest's end the others run
+        in another boot."""
+        others = {"programs", "efficiency"}
+        patterns = sorted({name.split("/")[1] for name in wanted if name.startswith("probe/")} - others)
+        forms = list(self.selection.forms) if len(patterns) > 8 else patterns
+        programs = PROGRAMS if any(name.split("/")[1] in others for name in wanted
+                                   if name.startswith("probe/")) else 0
         left = [key for key in self.native.records if record_name(key) in wanted]
-        for _ in range(BOOTS_MAX):
-            words = probe_words(forms or ["-"], self.job.lab, programs, seed_of(self.job.nonce))
-            ended, said = self.boot("probe", words)
+        for number in range(BOOTS_MAX):
+            words = self.selection.words(forms, seed_of(self.job.nonce), programs)
+            ended, said = self.boot(f"probe{number}", [
+                self.plain_guest(words) if self.selection.plain else self.guest(self.selection.image, words)])
             guest = probe_log.parse(said)
             left = self.take_records(left, guest, ended)
             if programs and guest.digests or ended.result.passed or not left:
                 self.take_programs(guest, ended)
+                self.take_workloads(said, ended)
                 programs = 0
             if not left:
                 break
@@ -177,7 +139,7 @@ class Runner:
         for key in left:
             self.results[record_name(key)] = self.result(record_name(key), NOT_REACHED, got="the guest ended too "
                                                          "often before it")
-        for name in group_names():
+        for name in [*group_names(), *map(workload_name, self.selection.workloads)]:
             self.results.setdefault(name, self.result(name, NOT_REACHED, got=ended.text, end=ended.end))
 
     def forms_of(self, keys):
@@ -201,8 +163,7 @@ class Runner:
             return []
         broken = left[0]
         name = record_name(broken)
-        reason = next((line for line in ended.lines if line.startswith(("trapeze: vm", "trapeze: error"))),
-                      ended.text)
+        reason = reason_of(ended)
         self.results[name] = self.result(
             name, ERROR, rule=self.rule_of(broken), expected=self.native.records[broken].line, got=reason,
             end=ended.end, cause="the virtual machine, or the probe in it, ended here")
@@ -214,7 +175,7 @@ class Runner:
 
     def rule_of(self, key):
         """What must be: a guest's record is the bare machine's."""
-        form = self.native.forms.get(key[0])
+        form = self.native.log.forms.get(key[0])
         what = f"{form.text} in mode {key[1]}" if form else f"{key[0]} in mode {key[1]}"
         section = f" ({form.section})" if form else ""
         return f"{what} does in a guest what it does on the bare machine{section}"
@@ -222,7 +183,7 @@ class Runner:
     def take_record(self, key, guest):
         """Compares one record with the native one."""
         name, native = record_name(key), self.native.records[key]
-        difference = compare_records(self.job.platform.name, self.native.forms.get(key[0]), native, guest)
+        difference = compare_records(self.job.platform.name, self.native.log.forms.get(key[0]), native, guest)
         words = {"rule": self.rule_of(key)}
         if difference and not difference.explained:
             words |= {"expected": native.line, "got": guest.line if guest else "nothing",
@@ -234,24 +195,95 @@ class Runner:
     def take_programs(self, guest, ended):
         """Compares the digests of random programs."""
         rule = "random programs have the final state that they have on the bare machine (equivalence)"
+        digests = self.native.log.digests
         for number, name in enumerate(group_names()):
             programs = range(number * GROUP, number * GROUP + GROUP)
-            wrong = [i for i in programs if self.native.digests.get(i) != guest.digests.get(i)]
+            wrong = [i for i in programs if digests.get(i) != guest.digests.get(i)]
             if not wrong:
                 self.results[name] = self.result(name, PASSED, rule=rule)
                 continue
             seed = seed_of(self.job.nonce)
             came = guest.digests.get(wrong[0], "nothing")
+            words = {} if self.selection.plain else {
+                "rerun": f"make probe CPU={self.job.vendor} ON={WITHOUT_KVM[self.job.vendor]} SEED={seed} "
+                         f"PROGRAM={wrong[0]}"}
             self.results[name] = self.result(
-                name, FAILED, rule=rule, expected=f"program {wrong[0]}: {self.native.digests[wrong[0]]}",
+                name, FAILED, rule=rule, expected=f"program {wrong[0]}: {digests[wrong[0]]}",
                 got=f"{came} ({ended.text})" if came == "nothing" else came,
                 cause="a register, a flag or memory is not kept over an exit, or an exception comes otherwise",
-                rerun=f"make probe CPU={self.job.vendor} ON={WITHOUT_KVM[self.job.vendor]} SEED={seed} "
-                      f"PROGRAM={wrong[0]}")
+                **words)
 
-    def run_tinyos(self):
-        """A small operating system follows a script to its end."""
-        ended, said = self.boot("tinyos", f'script="{SCRIPT}"')
+    def take_workloads(self, said, ended):
+        """Compares what workloads cost."""
+        ticks = probe_efficiency.instructions(said)
+        for workload in self.selection.workloads:
+            name, native = workload_name(workload), self.native.ticks[workload]
+            words = {"rule": "what needs no monitor runs without one: it costs at most a quarter more than on the bare "
+                             "machine (efficiency)"}
+            if workload not in ticks:
+                self.results[name] = self.result(name, NOT_REACHED, got=ended.text, end=ended.end, **words)
+            elif ticks[workload] <= native * (1 + OVERHEAD):
+                self.results[name] = self.result(name, PASSED, **words)
+            else:
+                self.results[name] = self.result(
+                    name, FAILED, expected=f"at most {native * (1 + OVERHEAD):.0f} instructions, the monitor's among "
+                    f"them (natively {native})", got=f"{ticks[workload]}",
+                    cause="an exit that nothing asks for, again and again: a control or intercept too many, a "
+                          "deadline that has passed already", **words)
+
+    # ---- Resource control ----
+
+    def run_isolation(self, wanted):
+        """Attempts to reach what is not the guest's own, or sweeps over it."""
+        if self.selection.reach:
+            self.run_reach()
+        else:
+            self.run_sweeps([name for name in self.selection.sweeps if isolation_name(name) in wanted])
+
+    def run_reach(self):
+        """They succeed: nothing is in the way yet."""
+        ended, said = self.boot("reach", [self.plain_guest("part=reach")])
+        values = reached(said)
+        for attempt in self.selection.reach:
+            name, (rule, meaning) = isolation_name(attempt), REACH[attempt]
+            value = values.get(attempt)
+            if value is None:
+                self.results[name] = self.result(name, NOT_REACHED, rule=rule, got=reason_of(ended), end=ended.end)
+            elif value == NOBODY:
+                self.results[name] = self.result(name, PASSED, rule=rule)
+            else:
+                self.results[name] = self.result(name, FAILED, rule=rule, expected=f"0x{NOBODY}", cause=UNMAPPED,
+                                                 got=f"0x{value}: {meaning}", note=FROM_STAGE2)
+
+    def run_sweeps(self, names):
+        """One virtual machine tries to reach everything, a second watches."""
+        sweep = f"part=sweep sweeps={','.join(names)} sample={SWEEP_SAMPLE} witness={probe_sweep.WITNESS_NUMBER}"
+        ended, _ = self.boot("sweeps", [self.guest("probe", sweep, GUEST, probe_sweep.MEMORY),
+                                        self.guest("probe", "part=witness", probe_sweep.WITNESS,
+                                                   f"{probe_sweep.SMALL_MEMORY} pages=4K")],
+                             " stats=off canaries=on")
+        sweeps = probe_sweep.parse(ended.lines, ended.result)
+        found = [violation for violation in probe_sweep.violations(self.job.platform.name, sweeps)
+                 if not violation.explained]
+        general = [violation for violation in found if violation.sweep not in names]
+        for sweep in names:
+            name = isolation_name(sweep)
+            rule = sweeps.log.forms[sweep].section if sweep in sweeps.log.forms else "a guest reaches its own only"
+            wrong = [violation for violation in found if violation.sweep == sweep] or general
+            if wrong:
+                end = "" if ended.end == "EARLY_EXIT" else ended.end
+                self.results[name] = self.result(name, ERROR if end else FAILED, rule=rule, expected="nothing is reached",
+                                                 got=wrong[0].what, cause=wrong[0].cause, end=end)
+            elif sweep in sweeps.done:
+                self.results[name] = self.result(name, PASSED, rule=rule)
+            else:
+                self.results[name] = self.result(name, NOT_REACHED, rule=rule, got=ended.text, end=ended.end)
+
+    # ---- A small operating system ----
+
+    def run_tinyos(self, _):
+        """It follows a script to its end."""
+        ended, said = self.boot("tinyos", [self.guest(self.selection.tinyos, f'script="{SCRIPT}"')])
         rule = "tinyos runs its script: processes, timer, floating point, console"
         missing = [complaint for pattern, times in demo.EXPECTED if "memtest" not in pattern
                    for complaint in self.count(pattern, times, said)]
@@ -259,13 +291,17 @@ class Runner:
         if ended.result.passed and not missing:
             self.results[name] = self.result(name, PASSED, rule=rule)
             return
-        reason = next((line for line in ended.lines if line.startswith(("trapeze: vm", "trapeze: error"))), ended.text)
         self.results[name] = self.result(
             name, FAILED if ended.end == "EARLY_EXIT" else ERROR, rule=rule, expected="all of its output",
-            got="; ".join([reason, *missing[:2]]), end="" if ended.end == "EARLY_EXIT" else ended.end,
+            got="; ".join([reason_of(ended), *missing[:2]]), end="" if ended.end == "EARLY_EXIT" else ended.end,
             cause="an exit that an operating system makes and the probe's rows do not: timer, interrupts, the console")
 
     def count(self, pattern, times, said):
         """A complaint when a line was not said so often."""
         found = [line for line in said if re.fullmatch(pattern, line.strip())]
         return [] if len(found) == times else [f"printed {len(found)} times, not {times}: {pattern}"]
+
+
+def reason_of(ended):
+    """What the hypervisor said of a guest's end, or how the machine ended."""
+    return next((line for line in ended.lines if line.startswith(("trapeze: vm", "trapeze: error"))), ended.text)

@@ -28,6 +28,11 @@ class TestResult:
     note: str = ""  # e.g. "from lab 5": the failure is known and is this lab's lesson
 
     @property
+    def is_lesson(self):
+        """Is it a failure that a later lab mends, and that costs nothing until then?"""
+        return self.status == FAILED and self.note.startswith("from lab ")
+
+    @property
     def good(self):
         """Does it earn its points?"""
         return self.status == PASSED

@@ -29,9 +29,10 @@ from .platforms import PLATFORMS, WITHOUT_KVM
 KINDS = (lab_checks, lab_guest)  # tests inside an image, and guests
 
 
-def planned(pristine, lab, vendor):
-    """The names of all tests of the lab for the vendor, in the order of running."""
-    return [name for kind in KINDS for name in kind.planned(Path(pristine), lab, vendor)]
+def planned(pristine, lab, vendor, nonce):
+    """The names of all tests of the lab for the vendor, in the order of running. With the nonce of the run that
+    follows, what this takes is not taken again."""
+    return [name for kind in KINDS for name in kind.planned(Path(pristine), lab, vendor, nonce)]
 
 
 @lru_cache
