@@ -71,6 +71,7 @@ static outcome after(const struct test *test)
 	now = read_host();
 	write_dr7(good.dr7);
 	wrmsr(MSR_IA32_PAT, good.pat);
+	wrmsr(MSR_IA32_GS_BASE, good.gs_base);
 	CHECK_EQUAL(now.cr0, good.cr0);
 	CHECK_EQUAL(now.cr3, good.cr3);
 	CHECK_EQUAL(now.cr4, good.cr4);

@@ -16,6 +16,16 @@ static void put_back(void)
 	vmptrld(vmx_address(vmx_region));
 }
 
+/* A shadow VMCS as the current one. Whatever an earlier test left in the region, a CPU that wrongly goes on to
+   the checks meets controls that it must refuse, and runs nothing. */
+static void make_current(void)
+{
+	shadow_use(VMCS_GUEST_RIP);
+	vmptrld(vmx_address(vmx_spare_region));
+	vmwrite(VMCS_PROC_CONTROLS, 0);
+	vmwrite(VMCS_VM_ENTRY_CONTROLS, 0);
+}
+
 TEST(region, vmptrld, "SDM VMPTRLD", "a shadow VMCS can be made current", OK, .needs = NEEDS_SHADOW,
 	.covers = COVERS)
 {
@@ -32,8 +42,7 @@ TEST(region, vmlaunch, "SDM VMLAUNCH/VMRESUME", "a shadow VMCS cannot be launche
 {
 	outcome result;
 
-	shadow_use(VMCS_GUEST_RIP);
-	vmptrld(vmx_address(vmx_spare_region));
+	make_current();
 	result = guest_launch();
 	put_back();
 	return result;
@@ -44,8 +53,7 @@ TEST(region, vmresume, "SDM VMLAUNCH/VMRESUME", "a shadow VMCS cannot be resumed
 {
 	outcome result;
 
-	shadow_use(VMCS_GUEST_RIP);
-	vmptrld(vmx_address(vmx_spare_region));
+	make_current();
 	result = guest_resume();
 	put_back();
 	return result;
