@@ -1,23 +1,17 @@
 /* The conformance suite for VT-x: turns VMX on, gives each test a healthy VMCS, and checks that the
    test left the host as it was. The tests are in the folders beside it, one per part of the manual.
  */
-#include "runtime/apic.h"
-#include "runtime/boot.h"
 #include "runtime/harness.h"
 #include "runtime/image.h"
 #include "runtime/power.h"
 #include "runtime/print.h"
 #include "runtime/string.h"
 #include "spec/cpuid.h"
+#include "vmx-tests/beat.h"
 #include "vmx-tests/guest.h"
 
 const char image_name[] = "vmx-tests";
 const char *const image_words[] = { HARNESS_WORDS, "beat", NULL };
-
-/* With beat=on the local APIC's timer runs: a hypervisor below that emulates it gets the CPU back
-   even where the CPU holds its interrupts back (KVM in Bochs, while a guest loops with IF 0). */
-#define BEAT_COUNT 10000000
-static bool beats;
 
 /* What a test must leave as it found it. */
 struct host_state {
@@ -49,8 +43,9 @@ static struct host_state read_host(void)
 
 static void before(const struct test *test)
 {
-	if (beats)
-		apic_timer_beat(BEAT_COUNT);
+	beat_start();
+	if (string_matches("*/alone", test->group))
+		beat_wait_for_console();
 	if (!vmx_is_on())
 		vmx_enter_operation();
 	guest_reset();
@@ -114,10 +109,8 @@ void image_main(void)
 		.after = after,
 		.read = read_value,
 		.field_name = value_name };
-	char word[4] = "";
 
-	boot_word(boot.cmdline, "beat", word, sizeof(word));
-	beats = strcmp(word, "on") == 0;
+	beat_init();
 	if (!(cpuid(CPUID_FEATURES, 0).ecx & CPUID_1_ECX_VMX))
 		image_error("this CPU has no VT-x (CPUID.1:ECX.VMX)");
 	vmx_enter_operation();

@@ -9,9 +9,11 @@
 #include "runtime/harness_forge.h"
 #include "runtime/print.h"
 #include "runtime/string.h"
+#include "vmx-tests/beat.h"
 #include "vmx-tests/entry/state.h"
 
 #define MUTATIONS_PER_STATE 900 /* of each of the good states: more than 10,000 in all */
+#define MUTATIONS_SAMPLED   100 /* where each takes long */
 #define MUTATIONS_FORGED    20  /* when tests are tested, which repeats them often */
 #define FIELDS_MAX          3   /* changed at once */
 #define MSR_LIST_UNIT       512 /* MSRs: the recommended maximum is a multiple of it */
@@ -352,7 +354,9 @@ static outcome try_mutation(enum check_start start, unsigned int number, unsigne
 static outcome try_mutations(enum check_start start)
 {
 	unsigned int tried = 0, number = 0,
-		     wanted = harness_forge_on() ? MUTATIONS_FORGED : MUTATIONS_PER_STATE;
+		     wanted = harness_forge_on()
+				      ? MUTATIONS_FORGED
+				      : beat_choose(MUTATIONS_PER_STATE, MUTATIONS_SAMPLED);
 	outcome result = OK;
 
 	harness_forge_observe(false); /* a lie about the good state would be entered, too */

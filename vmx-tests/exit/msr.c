@@ -3,6 +3,7 @@
    and exits are msr_area.c's. */
 #define TEST_FOLDER "exit/"
 #include "runtime/string.h"
+#include "vmx-tests/beat.h"
 #include "vmx-tests/exit/exit.h"
 
 #define SECTION      "SDM MSR-Bitmap Address"
@@ -125,20 +126,25 @@ SWEEP(msr, wrmsr_outside, SECTION, "WRMSR exits outside both ranges, whatever th
 }
 
 /* The sweeps over the whole of both ranges: as with I/O, only the bit of the MSR that comes next is
- * set. */
+ * set. With beat=on only each seventeenth MSR is tried. */
+static uint32_t step_of_range(void)
+{
+	return beat_choose(1, 17);
+}
+
 static void read_range(uint64_t first)
 {
-	uint32_t i;
+	uint32_t i, step = step_of_range();
 
-	for (i = 0; i < MSR_BITMAP_MSRS; i++)
+	for (i = 0; i < MSR_BITMAP_MSRS; i += step)
 		rdmsr((uint32_t)first + i);
 }
 
 static void write_range(uint64_t first)
 {
-	uint32_t i;
+	uint32_t i, step = step_of_range();
 
-	for (i = 0; i < MSR_BITMAP_MSRS; i++)
+	for (i = 0; i < MSR_BITMAP_MSRS; i += step)
 		wrmsr((uint32_t)first + i, 0);
 }
 
@@ -169,9 +175,9 @@ static void step_over(void)
 static uint32_t count_exits(const struct range_row *row)
 {
 	outcome wanted = EXIT(row->write ? EXIT_REASON_WRMSR : EXIT_REASON_RDMSR);
-	uint32_t i, good = 0;
+	uint32_t i, good = 0, step = step_of_range();
 
-	for (i = 0; i < MSR_BITMAP_MSRS; i++) {
+	for (i = 0; i < MSR_BITMAP_MSRS; i += step) {
 		flip(row->first + i, row->write);
 		if (guest_enter_unobserved() != wanted)
 			break;
@@ -188,7 +194,8 @@ SWEEP(msr, each_bit, SECTION, "each MSR of both ranges has its own bit for reads
 	guest_reset();
 	use_bitmap(0);
 	start_range(TEST_ROW(struct range_row));
-	CHECK_EQUAL(test_observe(count_exits(TEST_ROW(struct range_row))), MSR_BITMAP_MSRS);
+	CHECK_EQUAL(test_observe(count_exits(TEST_ROW(struct range_row))),
+		(MSR_BITMAP_MSRS + step_of_range() - 1) / step_of_range());
 	return OK;
 }
 

@@ -10,7 +10,7 @@
 
 #define TITLE    "SDM Operations that Invalidate Cached Mappings"
 #define VPID     3
-#define PATIENCE 200000 /* rounds that the guest waits */
+#define PATIENCE 10000000 /* rounds that the guest waits: the watchdog ends them earlier */
 
 static volatile uint32_t guest_runs, guest_may_end;
 static volatile uint64_t first, second;

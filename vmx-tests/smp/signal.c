@@ -12,7 +12,7 @@
 #define OTHER_CAUSES "SDM Other Causes of VM Exits"
 #define NEEDED       NEEDS(&need_smp)
 #define SIPI_VECTOR  0x9a
-#define PATIENCE     200000 /* rounds */
+#define PATIENCE     10000000 /* rounds: the watchdog ends them earlier */
 
 /* What the worker's guest and the sender tell each other. */
 static volatile uint32_t guest_runs, guest_may_end, host_runs, signalled;

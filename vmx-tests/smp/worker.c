@@ -8,6 +8,7 @@
 #include "runtime/smp.h"
 #include "runtime/trap.h"
 #include "spec/apic.h"
+#include "vmx-tests/beat.h"
 
 #define PATIENCE 5 /* seconds */
 
@@ -69,6 +70,7 @@ static void work(unsigned int number)
 		if (vmx_is_on())
 			vmxoff(); /* a job may have left another VMXON region, or a current VMCS */
 		enter_operation(worker);
+		beat_start();
 		next_job(worker);
 		if (trap_catch(call_job, worker, &info) != TRAP_NONE)
 			worker->result = outcome_fault(info.vector, info.error);
