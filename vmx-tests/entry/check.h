@@ -198,6 +198,9 @@ struct check_row {
    the row says. */
 outcome check_run(const struct check_row *row, enum vmx_check_index check);
 
+/* Why the row cannot be tried on this CPU, whose mistake that need not be; NULL: it can. */
+const char *check_untried(const struct check_row *row);
+
 /* Does this CPU get one of the states of the check's tests wrong? They are run when it is asked for
    the first time; the VMCS is another one afterwards. */
 bool check_deviates(enum vmx_check_index check);
@@ -226,6 +229,10 @@ outcome check_enter(void);
 	CHECK_SWEEP(GROUP, name, TITLE, check_rule_##id, rows_##name, .needs = needs_,             \
 		.covers = "check:" #id covers_)                                                    \
 	{                                                                                          \
+		const char *untried = check_untried(TEST_ROW(struct check_row));                   \
+                                                                                                   \
+		if (untried != NULL)                                                               \
+			return test_not_tried(test, untried);                                      \
 		return check_run(TEST_ROW(struct check_row), VMX_CHECK_##id);                      \
 	}
 #define CHECK_TEST_AS(name, id, needs_, ...) CHECK_TEST_COVERS(name, id, "", needs_, __VA_ARGS__)

@@ -105,6 +105,27 @@ void state_read_memory(struct vmx_state *state)
 	vmx_state_read_memory(state, &this_cpu);
 }
 
+/* "Guest Register State": some CPUs' VMWRITE ignores the reserved bits of access rights. */
+static bool keeps_reserved_rights(void)
+{
+	static bool known, keeps;
+	uint64_t before;
+
+	if (known)
+		return keeps;
+	before = field_peek(VMCS_GUEST_ES_ACCESS_RIGHTS);
+	field_poke(VMCS_GUEST_ES_ACCESS_RIGHTS, before | ACCESS_RIGHTS_RESERVED);
+	keeps = field_peek(VMCS_GUEST_ES_ACCESS_RIGHTS) & ACCESS_RIGHTS_RESERVED;
+	field_poke(VMCS_GUEST_ES_ACCESS_RIGHTS, before);
+	known = true;
+	return keeps;
+}
+
+static bool is_access_rights(unsigned int field)
+{
+	return field >= FIELD_GUEST_ES_ACCESS_RIGHTS && field <= FIELD_GUEST_TR_ACCESS_RIGHTS;
+}
+
 uint64_t state_field_mask(unsigned int field)
 {
 	static const uint64_t masks[] = { [WIDTH_16] = BITS(15, 0),
@@ -112,6 +133,8 @@ uint64_t state_field_mask(unsigned int field)
 		[WIDTH_64] = BITS(63, 0),
 		[WIDTH_NATURAL] = BITS(63, 0) };
 
+	if (is_access_rights(field) && !keeps_reserved_rights())
+		return BITS(31, 0) & ~ACCESS_RIGHTS_RESERVED;
 	return field < VMCS_FIELDS ? masks[vmcs_fields[field].width] : BITS(63, 0);
 }
 

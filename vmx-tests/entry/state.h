@@ -19,7 +19,7 @@ void state_read_memory(struct vmx_state *state);
 /* Has the CPU that field (enum vmcs_index)? */
 bool state_has_field(unsigned int field);
 
-/* All bits that fit into a field, or into a word of memory (beyond VMCS_FIELDS). */
+/* All bits that a field keeps, or a word of memory (beyond VMCS_FIELDS). */
 uint64_t state_field_mask(unsigned int field);
 
 /* The first field that a refused entry should have left alone and has not, or -1. late: a failure

@@ -24,6 +24,10 @@ bool field_is_offered(enum vmcs_index index);
  * written. */
 bool field_is_writable(enum vmcs_index index);
 
+/* That, and the CPU really has it. A field that is missing is `exists`'s failure; the other tests
+   go on without it. */
+bool field_is_usable(enum vmcs_index index);
+
 /* The bits of the field that keep what is written: its width, less the reserved bits of access
    rights, which some CPUs do not keep ("Guest Register State"). */
 uint64_t field_bits(enum vmcs_index index);

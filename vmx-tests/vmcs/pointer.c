@@ -21,7 +21,7 @@ static uint64_t value_for(enum vmcs_index field, unsigned int vmcs)
 /* Every field but the error, which failing instructions write. */
 static bool is_compared(enum vmcs_index field)
 {
-	return field_is_writable(field) && field != FIELD_VM_INSTRUCTION_ERROR;
+	return field_is_usable(field) && field != FIELD_VM_INSTRUCTION_ERROR;
 }
 
 static void fill(unsigned int vmcs)
