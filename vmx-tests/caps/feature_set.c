@@ -70,7 +70,8 @@ SWEEP(feature_set, intel_64, "SDM Host Address-Space Size",
 	return OK;
 }
 
-/* Controls about an instruction or a feature that CPUID reports. */
+/* Controls about an instruction or a feature that CPUID reports. "MONITOR exiting" is none: the
+   CPUID bit of MONITOR follows IA32_MISC_ENABLE. */
 struct cpuid_row {
 	struct test_row row;
 	enum vmx_control_index control;
@@ -98,7 +99,6 @@ static const struct cpuid_row features[] = {
 	ABOUT(PROC2, ENABLE_PCONFIG, LEAF_7, 'd', CPUID_7_EDX_PCONFIG),
 	ABOUT(PROC2, PASID_TRANSLATION, LEAF_7, 'c', CPUID_7_ECX_ENQCMD),
 	ABOUT(PROC2, CONCEAL_VMX_FROM_PT, LEAF_7, 'b', CPUID_7_EBX_PT),
-	ABOUT(PROC, MONITOR_EXITING, LEAF_1, 'c', CPUID_1_ECX_MONITOR),
 	ABOUT(VM_ENTRY, LOAD_BNDCFGS, LEAF_7, 'b', CPUID_7_EBX_MPX),
 	ABOUT(VM_ENTRY, LOAD_CET_STATE, LEAF_7, 'c', CPUID_7_ECX_CET_SS),
 	ABOUT(VM_ENTRY, LOAD_PKRS, LEAF_7, 'c', CPUID_7_ECX_PKS),
