@@ -13,6 +13,8 @@
 #include "runtime/string.h"
 #include "runtime/trap.h"
 
+#define TESTS_BETWEEN_COUNTS 32 /* for a runner, if a test ends the machine */
+
 static const struct suite *suite;
 static char note[256];		/* why the running test failed */
 static const void *current_row;
@@ -262,8 +264,11 @@ static void run_tests(unsigned int count)
 		report_lost(order[lost - 1], lost);
 		next = lost;
 	}
-	for (; next < count; next++)
+	for (; next < count; next++) {
+		if (next % TESTS_BETWEEN_COUNTS == 0 && checks > 0)
+			print("# so far: %u checks\n", checks);
 		run_test(order[next], next + 1, count);
+	}
 	harness_line("# totals: %u passed, %u failed, %u errors, %u skipped, %u checks", passed, failed,
 		errors, skipped, checks);
 	screen_line(failed + errors > 0, "%s: %u passed, %u failed, %u errors, %u skipped", suite->name,

@@ -237,7 +237,7 @@ ROUNDS = [(["status 0", "KVM_EXIT_SHUTDOWN (8)"], "SHUTDOWN"), (["status 0"], "R
 
 @pytest.mark.parametrize("said, came", ROUNDS)
 def test_image_starts_again_in_one_boot(monkeypatch, said, came):
-    lines = [*HEAD, "1..4", "# run a/x", "ok 1 a/x", "# run a/y", "",
+    lines = [*HEAD, "1..4", "# run a/x", "ok 1 a/x", "# so far: 7 checks", "# run a/y", "",
              *(f"# outer: {line}" for line in [*said, "again"]), *HEAD, "1..4", "# run a/z", "ok 3 a/z",
              "# run a/alone/end", "# outer: status 0", "# outer: KVM_EXIT_SHUTDOWN (8)",
              "# outer: again", *HEAD, "1..4", GOOD[-2], "*** END passed"]
@@ -246,6 +246,7 @@ def test_image_starts_again_in_one_boot(monkeypatch, said, came):
     assert statuses(found) == [("a/x", "passed"), ("a/y", "error"), ("a/z", "passed"),
                                ("a/alone/end", "passed")]
     assert found.results[1].came == came and len(words) == 1
+    assert found.checks == 7 + 5 + 1  # so far, in the last round, and of the test that ends it all
     assert found.complaints == [] and len(found.fingerprint) == 2
 
 

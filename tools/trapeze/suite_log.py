@@ -13,6 +13,7 @@ ORDER = re.compile(r"# order=shuffle seed=(\d+)")
 RUN = re.compile(r"# run (\S+)")
 TEST = re.compile(r"(not )?ok (\d+) (\S+)(?: # (SKIP|ERROR) ?(.*))?")
 TOTALS = re.compile(r"# totals: (\d+) passed, (\d+) failed, (\d+) errors, (\d+) skipped, (\d+) checks")
+SO_FAR = re.compile(r"# so far: (\d+) checks")
 RULE = re.compile(r"# rule: .*")
 FINGERPRINT = re.compile(r"# (\w+) (.*)")
 
@@ -74,6 +75,8 @@ class LogReader:
         self.started = 0.0
         self.notes, self.differences = [], []
         self.checks = None  # from the totals; None until the suite came to its end
+        self.checks_lost = 0  # of rounds that never came to their totals, as far as they were told
+        self.checks_so_far = 0
         self.headers = 0
         self.complaints = []  # what a harness would not print
         self.number = None  # of the last result
@@ -121,6 +124,7 @@ class LogReader:
         totals = TOTALS.fullmatch(line)
         if totals:
             self.checks = (self.checks or 0) + int(totals[5])
+            self.checks_so_far = 0
         elif not self.headers:
             word = FINGERPRINT.fullmatch(line)
             if word:
@@ -128,6 +132,8 @@ class LogReader:
         elif self.running:
             if not RULE.fullmatch(line):
                 self.note(line[1:].strip())
+        elif SO_FAR.fullmatch(line):
+            self.checks_so_far = int(SO_FAR.fullmatch(line)[1])
         elif SUITE.fullmatch(line):
             self.suite = SUITE.fullmatch(line)[1]
         elif ORDER.fullmatch(line):
@@ -174,8 +180,15 @@ class LogReader:
         self.running = ""
         return self.results[-1]
 
+    @property
+    def compared(self):
+        """The comparisons that are known to have been made."""
+        return (self.checks or 0) + self.checks_lost + self.checks_so_far
+
     def start_again(self):
         """The image starts again, in the same boot, after the test that the last result is of."""
+        self.checks_lost += self.checks_so_far
+        self.checks_so_far = 0
         self.headers, self.fingerprint, self.marked = 0, [], 0
         if self.number is not None:
             self.number += 1

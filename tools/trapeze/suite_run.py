@@ -120,7 +120,7 @@ class Runner:
                          self.log_name(), RUN_LIMIT,
                          listener=listen, watch=watchdog).run()
         self.run.seconds += result.seconds
-        self.run.checks += reader.checks or 0
+        self.run.checks += reader.compared
         self.run.complaints += reader.complaints
         self.run.seed = self.run.seed if reader.seed is None else reader.seed
         if len(reader.fingerprint) > len(self.run.fingerprint):
