@@ -14,6 +14,7 @@ from .grade_points import FAILURES, plain
 MAKE = ("make", "--no-print-directory", "--silent", "-k", "BUILD=build", "PYTHON=/usr/bin/python3")
 BASE_LIMITS = grade_sandbox.Limits(seconds=600, cpu=300, memory=4 << 30, output=4 << 20)
 LIMITS = grade_sandbox.Limits()
+NOT_COPIED = ("*.elf", "*.elf32", "native", "logs")  # of the base: what a submission makes itself, or never sees
 SHOWN = 3  # complaints of a compiler
 TELLING = re.compile(r"error:|Error:|multiple definition|undefined reference|overflow|truncated")
 
@@ -66,11 +67,13 @@ def build_submission(base, submission, tree, targets):
     """Makes `tree`: a copy of the base with the submission's files, built. Returns {path: (class of failure,
     why)} of files that the base's stubs had to replace. Raises BuildFailed when there is no image."""
     copy_base(base, tree)
+    changed = {path: data for path, data in submission.files.items() if (tree / path).read_bytes() != data}
+    for path, data in changed.items():
+        write_source(tree, path, data)
+    compile_together(base, tree, changed)
     broken = {}
-    for path, data in submission.files.items():
-        if (tree / path).read_bytes() == data:
-            continue
-        why = compile_file(base, tree, path, data)
+    for path in changed:
+        why = compile_file(base, tree, path)
         if why:
             broken[path] = why
             put_back(base, tree, path)
@@ -84,19 +87,37 @@ def copy_base(base, tree):
     """A copy, with the times of all files, so that only what differs is compiled again."""
     if tree.exists():
         shutil.rmtree(tree)
-    shutil.copytree(base.tree, tree, symlinks=True)
+    shutil.copytree(base.tree, tree, symlinks=True, ignore=shutil.ignore_patterns(*NOT_COPIED))
 
 
-def compile_file(base, tree, path, data):
-    """Compiles one file of the submission; None, or (class of failure, why)."""
+def object_of(path):
+    """What a file is compiled to, in its tree."""
+    return Path("build/obj") / Path(path).with_suffix(".o")
+
+
+def write_source(tree, path, data):
+    """A submission's file in place of the base's, with a time of its own, so that make sees it."""
     file = tree / path
     file.unlink()
-    file.write_bytes(data)  # with a time of its own, so that make sees it
-    compiled = tree / "build/obj" / Path(path).with_suffix(".o")
-    compiled.unlink(missing_ok=True)
-    done = make(tree, [str(compiled.relative_to(tree))], LIMITS, base.isolated)
-    if not done.good:
-        return FAILURES["BUILD"][0], f"{path} does not compile: {complaint(done)}"
+    file.write_bytes(data)
+    (tree / object_of(path)).unlink(missing_ok=True)
+
+
+def compile_together(base, tree, paths):
+    """Compiles all files, which is quicker than one by one. When it is not good none of it counts: each file then
+    has limits and complaints of its own."""
+    if len(paths) > 1 and not make(tree, [str(object_of(path)) for path in paths], LIMITS, base.isolated).good:
+        for path in paths:
+            (tree / object_of(path)).unlink(missing_ok=True)
+
+
+def compile_file(base, tree, path):
+    """Compiles one file of the submission unless that is done; None, or (class of failure, why)."""
+    compiled = tree / object_of(path)
+    if not compiled.exists() or compiled.is_symlink():
+        done = make(tree, [str(object_of(path))], LIMITS, base.isolated)
+        if not done.good:
+            return FAILURES["BUILD"][0], f"{path} does not compile: {complaint(done)}"
     if compiled.is_symlink() or not compiled.is_file():
         return FAILURES["BUILD"][0], f"{path} did not become an object"
     reference = base.reference / path
@@ -109,7 +130,7 @@ def compile_file(base, tree, path, data):
 
 def put_back(base, tree, path):
     """The stubs again in place of a file that cannot be used."""
-    compiled = Path("build/obj") / Path(path).with_suffix(".o")
+    compiled = object_of(path)
     for name in (Path(path), compiled, compiled.with_suffix(".d")):
         (tree / name).unlink(missing_ok=True)
         if (base.tree / name).exists():

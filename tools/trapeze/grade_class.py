@@ -71,7 +71,7 @@ def open_base(folder, labs, lab, root, isolated, known):
         return grade_build.Base(tree, digest, known["owners"], Path(root), isolated)
     shutil.rmtree(tree, ignore_errors=True)
     fresh.rename(tree)
-    return grade_build.build_base(tree, grade_run.images(lab), root, isolated)
+    return grade_build.build_base(tree, ["all"], root, isolated)
 
 
 def write_pristine(out, labs, lab, root):

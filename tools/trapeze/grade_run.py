@@ -7,7 +7,7 @@ import shutil
 import time
 from dataclasses import dataclass
 
-from . import ROOT, build_folder, grade_build, grade_points, grade_submission, lab_run
+from . import ROOT, build_folder, grade_build, grade_points, grade_submission, lab_checks, lab_guest, lab_run
 from .grade_build import BuildFailed
 from .grade_points import FAILURES, State
 from .lab import VENDORS, all_exercises
@@ -68,8 +68,12 @@ def given(base, submission):
 
 
 def images(lab):
-    """make's targets that a lab's tests boot."""
-    return ["all"]
+    """make's targets that a submission's part in the lab's tests needs: the tests' image that it is linked into
+    and, where guests run, the hypervisor; guests and native runs are the pristine tree's."""
+    names = [lab_checks.image_name(lab)]
+    if any(lab_guest.wants_guests(lab, vendor) for vendor in VENDORS):
+        names.append("trapeze")
+    return [f"build/{name}.{kind}" for name in names for kind in ("elf", "elf32")]
 
 
 def grade(task, base, submission, work):
