@@ -119,7 +119,7 @@ probe:
 	$(call SETUP_AND_BUILD,run)
 	@$(PYTHON) tools/probe.py --cpu '$(CPU)' --on '$(ON)' --model '$(MODEL)' --quick '$(QUICK)' \
 		--forms '$(FORMS)' --sweeps '$(SWEEPS)' --seed '$(SEED)' --programs '$(PROGRAMS)' --program '$(PROGRAM)' \
-		--gdb '$(GDB)'
+		--stage2 '$(STAGE2)' --plain '$(PLAIN)' --gdb '$(GDB)'
 
 .PHONY: check-labs
 check-labs:
@@ -150,8 +150,12 @@ lab:
 
 # In a student's tree and in the finished one: what works of lab N. grade-all and gradescope: for a class.
 GRADE = @$(PYTHON) tools/grade.py --lab '$(N)' --vendor '$(VENDOR)' --seed '$(SEED)' --format '$(FORMAT)'
+# What grading a lab boots; a hand-out knows which lab it is.
+GRADED = $(or $(N),$(shell sed -n 's/^lab = //p' handout.toml 2>/dev/null))
+GRADED_GUESTS = $(if $(filter-out 0 1 2,$(GRADED)),trapeze tinyos tinyos-high probe probe-high probe-plain-high)
+GRADED_IMAGES = $(if $(GRADED),$(filter lab$(GRADED)-tests,$(LAB_IMAGES)) $(GRADED_GUESTS))
 grade:
-	$(call SETUP_AND_BUILD,grade)
+	$(call SETUP_AND_BUILD,grade,$(foreach image,$(GRADED_IMAGES),$(BUILD)/$(image).elf $(BUILD)/$(image).elf32))
 	$(GRADE) --tests '$(TESTS)' --out '$(OUT)'
 
 grade-all:
