@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from trapeze import HostError, build_folder, probe_compare, probe_random, probe_run, probe_sweep
+from trapeze import HostError, build_folder, lab_probe, probe_compare, probe_random, probe_run, probe_sweep
 from trapeze.platforms import choose
 
 # What a CPU without unrestricted guests can be measured in, and what not.
@@ -35,6 +35,8 @@ def parse_arguments():
     parser.add_argument("--seed", default="", help="of the random programs")
     parser.add_argument("--programs", default="", help="how many random programs")
     parser.add_argument("--program", default="", help="only this random program, shrunk when it differs")
+    parser.add_argument("--stage2", default="", help="off: without second-level paging, in IA-32e mode")
+    parser.add_argument("--plain", default="", help="1: only what needs no answer of the monitor's, stage2=off")
     parser.add_argument("--gdb", default="", help="only as a guest, waiting for gdb at this port (QEMU)")
     parser.add_argument("--limit", default="", help="seconds that one run may take")
     parser.add_argument("--native", type=Path, help="a folder that keeps native runs, not to repeat them")
@@ -58,15 +60,18 @@ class Probe:
         self.platform, self.why = choose(arguments.cpu, arguments.on or "auto")
         self.seed = number(arguments.seed, 1, "SEED")
         self.quick = arguments.quick not in ("", "0")
-        self.forms = arguments.forms or (QUICK_FORMS if self.quick else "*")
+        self.plain = arguments.plain not in ("", "0")
+        self.forms = arguments.forms or (",".join(lab_probe.PLAIN_FORMS) if self.plain else
+                                         QUICK_FORMS if self.quick else "*")
         default = 0 if arguments.forms else QUICK_PROGRAMS if self.quick else PROGRAMS
         self.programs = number(arguments.programs, default, "PROGRAMS")
-        self.stage2 = True
+        self.stage2 = not self.plain and arguments.stage2 != "off"
 
     def call(self, word):
         """The words of `make probe` for the same platform and a bit more."""
         kind, _, cpu = self.platform.name.rpartition("-")
         model = f" MODEL={self.arguments.model}" if self.arguments.model else ""
+        word += " PLAIN=1" if self.plain else "" if self.stage2 else " STAGE2=off"
         return f"make probe CPU={cpu} ON={kind}{model} {word}"
 
     def debug(self, word):
@@ -76,17 +81,18 @@ class Probe:
     def run(self, words, as_guest):
         """A probe_run.Run."""
         model, folder = self.arguments.model, self.arguments.native
-        if folder and not as_guest:
+        if folder and not as_guest and not self.plain:
             return probe_run.run_once(folder, self.platform, words, model)
         return probe_run.run(self.platform, words, as_guest, model,
                              limit=number(self.arguments.limit, probe_run.LIMIT, "LIMIT"),
-                             gdb=number(self.arguments.gdb, 0, "GDB"), stage2=self.stage2)
+                             gdb=number(self.arguments.gdb, 0, "GDB"), stage2=self.stage2,
+                             plain=self.plain)
 
     def words(self):
         """The image's command line."""
-        parts = ["monitor", "list", "table"] + (["random"] if self.programs else [])
+        parts = ([] if self.plain else ["monitor"]) + ["list", "table"] + (["random"] if self.programs else [])
         random = f" seed={self.seed} programs={self.programs}" if self.programs else ""
-        modes = f" modes={QUICK_MODES}" if self.quick and self.stage2 else ""
+        modes = f" modes={IN_IA32E}" if self.plain else f" modes={QUICK_MODES}" if self.quick and self.stage2 else ""
         return f"part={','.join(parts)} forms={self.forms}{random}{modes}"
 
     def compare(self):
@@ -95,7 +101,7 @@ class Probe:
         native = probe_run.need_passed(self.run(self.words(), False)).log
         print(f"probe: natively {len(native.records)} records, {len(native.digests)} programs, "
               f"{time.monotonic() - started:.1f} s", flush=True)
-        modes = "" if self.stage2 else f" modes={IN_IA32E}"
+        modes = "" if self.stage2 or self.plain else f" modes={IN_IA32E}"
         run = self.run(self.words() + modes, True)
         if run.lacks_unrestricted_guest and self.stage2:
             print("probe: this CPU has no unrestricted guests: again with stage2=off", flush=True)
@@ -222,7 +228,7 @@ class Probe:
 
     def under_debugger(self):
         """Only as a guest, until gdb lets it go."""
-        words = self.words()
+        words = self.words() + ("" if self.stage2 or self.plain else f" modes={IN_IA32E}")
         if self.arguments.program:
             words = f"part=random seed={self.seed} first={self.arguments.program} programs=1"
         print(f"probe: gdb {build_folder() / 'trapeze.elf'} -ex 'target remote :{self.arguments.gdb}'",

@@ -40,35 +40,9 @@ static void check_parts(const char *parts)
 		parts);
 }
 
-/* seed= first= programs=, and for one program prefixes, suffixes=LAST, show=START,LAST. */
-static struct random_request read_request(void)
-{
-	struct random_request request = { .seed = word_number("seed", 1),
-		.first = word_number("first", 0),
-		.count = word_number("programs", 1000) };
-	char text[WORD_MAX], *comma;
-	uint64_t start, last;
-
-	request.prefixes = boot_word(boot.cmdline, "prefixes", text, sizeof(text)) == 0;
-	request.suffixes = boot_word(boot.cmdline, "suffixes", text, sizeof(text)) == 0;
-	request.last = word_number("suffixes", 0);
-	request.show = boot_word(boot.cmdline, "show", text, sizeof(text)) == 0;
-	if (!request.show)
-		return request;
-	comma = strchr(text, ',');
-	if (comma == NULL)
-		image_error("show=START,LAST");
-	*comma = '\0';
-	if (string_to_u64(text, false, &start) != 0 || string_to_u64(comma + 1, false, &last) != 0)
-		image_error("show=START,LAST");
-	request.start = (unsigned int)start;
-	request.last = (unsigned int)last;
-	return request;
-}
-
 static void run_random(const struct machine *good)
 {
-	struct random_request request = read_request();
+	struct random_request request = random_read_request();
 
 	print("probe: %u programs\n", random_run(&request, good));
 }

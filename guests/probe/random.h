@@ -16,6 +16,10 @@ struct random_request {
 	unsigned int start, last;
 };
 
+/* The request that the words seed= first= programs= make, and for one program prefixes,
+   suffixes=LAST, show=START,LAST. What is wrong with them ends the image. */
+struct random_request random_read_request(void);
+
 /* Runs the programs from the state `good` and prints lines "# NUMBER: DIGEST DIGEST ...". Returns
    the number of digests printed. */
 unsigned int random_run(const struct random_request *request, const struct machine *good);

@@ -2,6 +2,7 @@
 given."""
 
 import re
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import SimpleNamespace
@@ -141,3 +142,23 @@ def test_the_words_fit_and_the_forms_are_there(number):
     known = re.findall(r"^FORM\w*\((\w+)", (ROOT / "spec/instructions.def").read_text(), re.MULTILINE)
     for form in selection.forms:
         assert any(fnmatchcase(name, form) for name in known), form
+
+
+@pytest.mark.parametrize("number,name,command", [
+    (3, "probe/nop/64-0", "make probe CPU=amd ON=tcg FORMS=nop PLAIN=1 GDB=1234"),
+    (4, "probe/nop/64-0", "make probe CPU=amd ON=tcg FORMS=nop STAGE2=off GDB=1234"),
+    (5, "probe/nop/64-0", "make probe CPU=amd ON=tcg FORMS=nop GDB=1234"),
+    (5, "isolation/memory_2m", "make probe CPU=amd ON=tcg SWEEPS=memory_2m GDB=1234"),
+    (3, "isolation/read_device", "make grade N=3 VENDOR=amd TESTS=isolation/read_device"),
+    (3, "probe/efficiency/integer", "make grade N=3 VENDOR=amd TESTS=probe/efficiency/integer"),
+])
+def test_the_command_that_runs_it_again(monkeypatch, number, name, command):
+    assert Guests(monkeypatch, number, {}).run(name, missing=["vmx_run"])[name].rerun == command
+
+
+def test_what_hangs_is_tried_once_more_and_then_believed(monkeypatch):
+    guests = Guests(monkeypatch, 3, {"probe": [RECORDS[0]], "reach": []})
+    monkeypatch.setattr(lab_guest, "boot", lambda *args, **words: replace(guests.boot(*args, **words), end="HANG"))
+    results = guests.run("probe/*")
+    assert [name for name, _ in guests.booted] == ["probe0", "probe0"]
+    assert results["probe/nop/64-0"].good and results["probe/wbinvd/64-0"].end == "HANG"

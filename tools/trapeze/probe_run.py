@@ -39,9 +39,10 @@ def takes_turns(words):
     return "monitor" in word.get("part", "") and any(pattern.startswith(("turn", "*")) for pattern in patterns)
 
 
-def boot_of(words, as_guest, stage2=True):
-    """The probe alone, or under the hypervisor; without second-level paging it has a place of its own."""
-    probe = image("probe" if stage2 else "probe-high")
+def boot_of(words, as_guest, stage2=True, plain=False):
+    """The probe alone, or under the hypervisor; without second-level paging it has a place of its own. plain: the
+    one that needs no answers."""
+    probe = image("probe" if stage2 else "probe-plain-high" if plain else "probe-high")
     if not as_guest:
         return Boot(probe, words)
     modules = [Module(probe, f"name={GUEST} mem=64M -- {words}")]
@@ -59,16 +60,22 @@ def side_of(platform, model, as_guest):
     return platform.outer, model or platform.model, False
 
 
-def run(platform, words, as_guest, model="", limit=LIMIT, gdb=0, stage2=True):
+def power_off(cpu):
+    """The instruction by which a guest powers off that cannot ask what CPU it is on."""
+    return {"intel": "vmcall", "amd": "vmmcall"}[cpu]
+
+
+def run(platform, words, as_guest, model="", limit=LIMIT, gdb=0, stage2=True, plain=False):
     """A Run, however it ended. Under TCG time is counted in instructions: a busy host must not let an
     interrupt come early."""
     name = f"probe-{platform.name}-{'guest' if as_guest else 'native'}"
     platform, model, under_trapeze = side_of(platform, model, as_guest)
-    words += " guest" if as_guest else ""
+    if as_guest:
+        words += f" end={power_off(platform.name.rpartition('-')[2])}" if plain else " guest"
     loader = "own" if platform.name.startswith("tcg") else "fast"
     machine = Machine(model=model, loader=loader, gdb=gdb,
                       deterministic=platform.name.startswith("tcg"))
-    session = Session(platform, boot_of(words, under_trapeze, stage2), machine, name,
+    session = Session(platform, boot_of(words, under_trapeze, stage2, plain), machine, name,
                       GDB_LIMIT if gdb else limit + platform.patience)
     result = session.run()
     # With stage2=off the serial line is the guest's own.

@@ -25,7 +25,8 @@
 void start(uint32_t magic, uint64_t info) __noreturn;
 
 const char image_name[] = "probe";
-const char *const image_words[] = { "part", "forms", "modes", "seed", "first", "programs", NULL };
+const char *const image_words[] = { "part", "forms", "modes", "seed", "first", "programs",
+	"prefixes", "suffixes", "show", NULL };
 
 static uint64_t level4[ENTRIES] __aligned(4096), level3[ENTRIES] __aligned(4096);
 static uint64_t level2[DIRECTORIES][ENTRIES] __aligned(4096), level1[ENTRIES] __aligned(4096);
@@ -74,11 +75,9 @@ void start(uint32_t magic, uint64_t info)
 
 static void run_programs(const struct machine *good)
 {
-	struct random_request request = { .seed = word_number("seed", 1),
-		.first = word_number("first", 0),
-		.count = word_number("programs", 100),
-		.plain = true };
+	struct random_request request = random_read_request();
 
+	request.plain = true;
 	print("probe: %u programs\n", random_run(&request, good));
 }
 
