@@ -106,7 +106,8 @@ def test_wrong_need_is_named():
 def test_shares():
     graded = grade(halves_b=FAILED)
     assert (verdict(graded, "halves").earned, verdict(graded, "halves").status) == (2, "partly")
-    assert verdict(grade(halves_a1=FAILED), "halves").earned == 2
+    own = verdict(grade(halves_a1=FAILED), "halves")
+    assert (own.earned, own.status) == (0, "wrong"), "guests that run on without the function pay nothing"
     assert graded.earned == 10
 
 

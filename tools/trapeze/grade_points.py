@@ -129,13 +129,14 @@ def failure_of(results):
 
 
 def shares(exercise, results):
-    """(the share of its points that is earned, its results): each glob is worth the same."""
-    matched, good = {}, 0
+    """(the share of its points that is earned, its results): each glob is worth the same, but the others, a
+    guest's results, nothing without the first, which names the exercise's own tests."""
+    matched, good = {}, []
     for glob in exercise.tests:
         found = [result for result in results if fnmatchcase(result.name, glob)]
         matched |= {result.name: result for result in found}
-        good += bool(found) and all(result.status == PASSED for result in found)
-    return Fraction(good, len(exercise.tests)), list(matched.values())
+        good.append(bool(found) and all(result.status == PASSED for result in found))
+    return Fraction(sum(good) if good[0] else 0, len(good)), list(matched.values())
 
 
 def judge(exercise, results, state, done):

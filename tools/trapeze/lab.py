@@ -15,7 +15,8 @@
                                      # has count for that one: of_vendor() leaves the others out
     tests = ["lab1/vmxon/*"]         # globs over names of test results, each worth an equal share of the
                                      # points; a share is earned when the glob matches at least one result and
-                                     # all that it matches are "passed"
+                                     # all that it matches are "passed"; without the first, which names the
+                                     # function's own tests, the others earn nothing
     page = "lab_on"                  # anchor of the book
     hints = ["...", "...", "..."]    # from vague to nearly the answer; 3 of them
     failure = "value"                # what the stub returns, an expression in C; the default goes by the type:
