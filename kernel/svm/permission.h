@@ -13,7 +13,7 @@ void svm_permission_init(void);
 const uint8_t *svm_permission_io(bool stage2);
 
 /* The MSR permissions map ("MSR Intercepts"): every MSR exits but those that the world switch or
-   vcpu_switch_to() gives each guest of its own. */
+   switched_load() gives each guest of its own. */
 const uint8_t *svm_permission_msr(void);
 
 #endif

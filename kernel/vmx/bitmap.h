@@ -13,7 +13,7 @@ void bitmap_init(void);
 const uint8_t *bitmap_io(bool stage2);
 
 /* The page of MSR bitmaps ("MSR-Bitmap Address"): every MSR exits but those that the world switch
-   or vcpu_switch_to() gives each guest of its own. */
+   or switched_load() gives each guest of its own. */
 const uint8_t *bitmap_msr(void);
 
 #endif

@@ -23,7 +23,8 @@ int on_check(const struct on_registers *registers, bool stage2);
 
 /* What IA32_FEATURE_CONTROL must hold for VMXON outside SMX operation ("Enabling and Entering VMX
    Operation"), given what it holds: the same value when firmware locked VMX on; with VMX on and
-   locked when firmware left it unlocked. Returns 0, or -EPERM when firmware locked VMX off. */
+   locked when firmware left it unlocked, its other bits as they are. Returns 0, or -EPERM when
+   firmware locked VMX off; *wanted does not matter then. */
 int on_feature_control(uint64_t value, uint64_t *wanted);
 
 /* value with the bits set that are 1 in fixed0 and the bits clear that are 0 in fixed1 ("VMX-Fixed

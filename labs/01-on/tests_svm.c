@@ -59,7 +59,7 @@ TEST(svm_on_vm_cr, locked_on, VM_CR,
 
 TEST(svm_on_vm_cr, locked_off, VM_CR,
 	"disabled and locked: -EPERM, and the value stays" CAUSE(
-		"LOCK is not looked at: the bit cannot be cleared then"),
+		"with LOCK set SVMDIS cannot be cleared: -EPERM, and *wanted is value"),
 	OK, AMDV)
 {
 	return vm_cr(VM_CR_LOCK | VM_CR_SVMDIS, -EPERM, VM_CR_LOCK | VM_CR_SVMDIS);

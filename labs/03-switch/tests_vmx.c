@@ -383,6 +383,7 @@ static struct vcpu *advance(
 
 	lab_vmcs();
 	vmwrite(VMCS_GUEST_RIP, rip);
+	vmwrite(VMCS_GUEST_IA32_EFER, is_64bit ? EFER_LME | EFER_LMA : 0);
 	vmwrite(VMCS_GUEST_CS_ACCESS_RIGHTS, is_64bit ? ACCESS_RIGHTS_L : ACCESS_RIGHTS_DB);
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY_STATE, shadow);
 	vmwrite(VMCS_GUEST_RFLAGS, rflags);
