@@ -93,11 +93,11 @@ class FakePlatform:
     name, vendor = "fake-intel", "intel"
 
 
-def run(monkeypatch, boots, planned=3, alone=()):
+def run(monkeypatch, boots, planned=3, alone=(), words=""):
     """Runs a suite in the given boots; returns (SuiteRun, command lines)."""
     FakeSession.boots, FakeSession.words = list(boots), []
     monkeypatch.setattr(suite_run, "Session", FakeSession)
-    runner = suite_run.Runner("vmx-tests", FakePlatform, Machine(), PlainProgress(9))
+    runner = suite_run.Runner("vmx-tests", FakePlatform, Machine(), PlainProgress(9), words)
     if planned:
         runner.run_together(["*"], planned, ["seed=4"])
     for record in alone:
@@ -189,6 +189,17 @@ def test_alone(monkeypatch, end, status):
     lines = [*HEAD, "1..1", "# run a/alone/end"]
     found, words = run(monkeypatch, [(lines, end, "")], planned=0, alone=[ALONE])
     assert statuses(found) == [("a/alone/end", status)] and words == ["tests=a/alone/end"]
+
+
+def test_alone_is_falsified_by_other_ends(monkeypatch):
+    lines = [*HEAD, "1..1", "# run a/alone/end"]
+    boot = (lines, verdict.TRIPLE_FAULT, "")
+    found, _ = run(monkeypatch, [boot], planned=0, alone=[ALONE], words="forge=on")
+    assert found.results[0].notes == ["forged: 1 outcomes, 4 of 4 observations noticed"]
+    monkeypatch.setattr(suite_run, "compare_end", lambda record, reader, result, came:
+                        suite_run.TestResult(record.name, "passed", came=came))
+    found, _ = run(monkeypatch, [boot], planned=0, alone=[ALONE], words="forge=on")
+    assert found.results[0].notes == ["forged: 0 outcomes, 0 of 4 observations noticed"], "count_forgeries() refuses it"
 
 
 def test_alone_that_reports_itself(monkeypatch):

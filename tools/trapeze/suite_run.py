@@ -13,6 +13,8 @@ ALONE_PATTERNS = ("alone/*", "*/alone/*")
 BOOT_PATIENCE, TEST_PATIENCE = 60, 30  # seconds of silence: until the plan, and in a test
 RUN_LIMIT = 3 * 3600
 RESTARTS_MAX = 40
+ENDS = ("RESET", "SHUTDOWN", "PANIC", "HANG", "EMULATOR_ERROR")
+FORGE_WORDS = "forge=on"
 
 
 @dataclass
@@ -185,14 +187,25 @@ class Runner:
             self.run.complaints.append(f"{record.name} was not reached: {result}")
 
     def judge_end(self, record, reader, result):
-        """The result of a test in which the machine ended."""
-        came = how_it_ended(reader, result)
-        if came == record.expected:
+        """The result of a test in which the machine ended. With forge=on it is falsified here, where it is
+        known: every other end must have failed the test."""
+        found = compare_end(record, reader, result, how_it_ended(reader, result))
+        if found.status == PASSED:
             self.run.checks += 1
-            return TestResult(record.name, PASSED, came=came, notes=reader.notes)
-        difference = Difference("", record.expected, came, str(result))
-        return TestResult(record.name, FAILED, "", [*reader.differences, difference],
-                          reader.notes, came)
+            if FORGE_WORDS in self.words.split():
+                others = [compare_end(record, reader, result, end) for end in ENDS if end != found.came]
+                noticed = sum(other.status == FAILED for other in others)
+                found.notes = [*found.notes, f"forged: {int(noticed == len(others))} outcomes, "
+                                             f"{noticed} of {len(others)} observations noticed"]
+        return found
+
+
+def compare_end(record, reader, result, came):
+    """The result of a test that expects the machine to end, given how it did."""
+    if came == record.expected:
+        return TestResult(record.name, PASSED, came=came, notes=reader.notes)
+    difference = Difference("", record.expected, came, str(result))
+    return TestResult(record.name, FAILED, "", [*reader.differences, difference], reader.notes, came)
 
 
 def read_log(lines, planned):
