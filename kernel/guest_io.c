@@ -26,11 +26,13 @@ static void write_uart(struct vm *vm, uint16_t port, uint8_t value)
 
 static uint8_t read_pic(struct vm *vm, uint16_t port)
 {
+	vm_update_timer(vm, rdtsc());
 	return pic_read(&vm->pic, port);
 }
 
 static void write_pic(struct vm *vm, uint16_t port, uint8_t value)
 {
+	vm_update_timer(vm, rdtsc());
 	pic_write(&vm->pic, port, value);
 }
 
@@ -41,7 +43,10 @@ static uint8_t read_pit(struct vm *vm, uint16_t port)
 
 static void write_pit(struct vm *vm, uint16_t port, uint8_t value)
 {
-	pit_write(&vm->pit, port, value, rdtsc());
+	uint64_t now = rdtsc();
+
+	vm_update_timer(vm, now);
+	pit_write(&vm->pit, port, value, now);
 }
 
 static uint8_t read_port61(struct vm *vm, uint16_t port)

@@ -186,14 +186,19 @@ static void forward_serial_irq(struct vm *vm)
 	}
 }
 
-void vm_update(struct vm *vm, uint64_t now)
+void vm_update_timer(struct vm *vm, uint64_t now)
 {
-	if (!vm->use_stage2)
-		forward_serial_irq(vm);
 	if (pit_update(&vm->pit, now)) {
 		pic_set_irq(&vm->pic, TIMER_IRQ, false);
 		pic_set_irq(&vm->pic, TIMER_IRQ, true);
 	}
+}
+
+void vm_update(struct vm *vm, uint64_t now)
+{
+	if (!vm->use_stage2)
+		forward_serial_irq(vm);
+	vm_update_timer(vm, now);
 	receive_input(vm);
 }
 
