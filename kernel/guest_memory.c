@@ -247,12 +247,20 @@ int guest_fetch(struct vcpu *vcpu, uint8_t bytes[INSN_MAX_LEN])
 	return fetch_at(vcpu, find_instruction(vcpu, find_mode(vcpu)), bytes);
 }
 
+/* Mostly an instruction ends in the page where it starts, and is decoded where it lies. */
 int guest_fetch_insn(struct vcpu *vcpu, struct insn *insn)
 {
-	uint8_t bytes[INSN_MAX_LEN];
 	enum insn_mode mode = find_mode(vcpu);
-	int fetched = fetch_at(vcpu, find_instruction(vcpu, mode), bytes);
+	uint64_t linear = find_instruction(vcpu, mode);
+	uint8_t bytes[INSN_MAX_LEN];
+	const uint8_t *code;
+	int fetched, error = find_code(vcpu, linear, &code);
 
+	if (!error)
+		error = insn_decode(code, PAGE_SIZE - linear % PAGE_SIZE, mode, insn);
+	if (error != -EAGAIN)
+		return error;
+	fetched = fetch_at(vcpu, linear, bytes);
 	return fetched < 0 ? fetched : insn_decode(bytes, (size_t)fetched, mode, insn);
 }
 

@@ -18,6 +18,8 @@ struct mmio_bus {
 	unsigned int access; /* GUEST_USER or 0 */
 	bool faulted;
 	struct guest_fault fault;
+	bool walked; /* by the CPU itself, which found the page at `linear` to lie at gpa */
+	uint64_t linear, gpa;
 };
 
 static struct mmio_bus *mmio_bus_of(struct insn_bus *bus)
@@ -25,18 +27,45 @@ static struct mmio_bus *mmio_bus_of(struct insn_bus *bus)
 	return (struct mmio_bus *)((char *)bus - offsetof(struct mmio_bus, bus));
 }
 
+/* Takes the exit's guest-physical address for that of the instruction's only operand in memory,
+   when both lie at the same place in their page: then the CPU has walked the guest's tables, with
+   all the rights that the access needs, and it need not be done again. Tables that are themselves
+   where there is no memory are not told apart; their guest gets ones either way. */
+static void note_walk(struct mmio_bus *mmio, const struct insn *insn,
+	const struct insn_state *state, const struct exit *exit)
+{
+	uint64_t linear = insn_address(insn, state), gpa = exit->stage2.gpa;
+
+	mmio->walked = insn->memory && insn->op != INSN_MOVS && !mmio->vcpu->inject.valid &&
+		       linear % PAGE_SIZE == gpa % PAGE_SIZE;
+	mmio->linear = ALIGN_DOWN(linear, PAGE_SIZE);
+	mmio->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
+}
+
+/* guest_translate(), unless the CPU has. */
+static int translate(struct mmio_bus *mmio, uint64_t address, bool write, uint64_t *gpa)
+{
+	unsigned int access = mmio->access | (write ? GUEST_WRITE : GUEST_READ);
+	int error;
+
+	if (mmio->walked && address - mmio->linear < PAGE_SIZE) {
+		*gpa = mmio->gpa + (address - mmio->linear);
+		return 0;
+	}
+	error = guest_translate(mmio->vcpu, address, access, gpa, &mmio->fault);
+	mmio->faulted = error == -EFAULT;
+	return error;
+}
+
 /* Where the part of an access that lies in one page goes: *host is NULL where nothing answers. */
 static int find_target(struct mmio_bus *mmio, uint64_t address, unsigned int size, bool write,
 	uint8_t **host, unsigned int *part)
 {
-	unsigned int access = mmio->access | (write ? GUEST_WRITE : GUEST_READ);
 	uint64_t gpa, left;
-	int error = guest_translate(mmio->vcpu, address, access, &gpa, &mmio->fault);
+	int error = translate(mmio, address, write, &gpa);
 
-	if (error) {
-		mmio->faulted = error == -EFAULT;
+	if (error)
 		return error;
-	}
 	*host = guest_host_pointer(mmio->vcpu->vm, gpa, &left, write);
 	*part = (unsigned int)MIN(left, (uint64_t)size);
 	return 0;
@@ -117,6 +146,7 @@ int mmio_emulate(struct vcpu *vcpu, const struct exit *exit)
 	if (error)
 		return -EINVAL;
 	read_state(vcpu, insn.mode, &state);
+	note_walk(&mmio, &insn, &state, exit);
 	rip = state.rip;
 	error = insn_emulate_mmio(&insn, &state, &mmio.bus);
 	if (error && mmio.faulted) {

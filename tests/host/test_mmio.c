@@ -13,13 +13,15 @@
 
 #define MEMORY 0x8000
 #define CODE   0x1000
-#define HOLE   0x20000 /* nothing is there */
+#define HOLE   0x20000        /* nothing is there */
+#define SECRET (HOLE + 0xfff) /* of an exit that does not tell where the operand lies */
 
 static uint8_t memory[MEMORY] __aligned(4096);
 static uint64_t regs[REGS];
 static struct vm vm;
 static struct vcpu *const vcpu = &vm.vcpu;
 static struct event injected;
+static uint64_t exit_gpa;
 
 void *memory_host_pointer(struct vm *owner, uint64_t gpa, bool write)
 {
@@ -52,7 +54,7 @@ void vcpu_inject_exception(struct vcpu *of, uint8_t vector, uint32_t error)
 /* Runs one instruction in 32-bit protected mode without paging, EBX at the hole. */
 static int run(const char *bytes, size_t size)
 {
-	struct exit exit = { .kind = EXIT_STAGE2 };
+	struct exit exit = { .kind = EXIT_STAGE2, .stage2.gpa = exit_gpa };
 
 	memcpy(memory + CODE, bytes, size);
 	regs[REG_RIP] = CODE;
@@ -67,6 +69,7 @@ static void reset(void)
 	memset(regs, 0, sizeof(regs));
 	memset(&vm, 0, sizeof(vm));
 	vcpu->vm = &vm;
+	exit_gpa = SECRET;
 	injected.valid = false;
 	regs[REG_CR0] = CR0_PE;
 	regs[REG_RFLAGS] = RFLAGS_FIXED;
@@ -183,6 +186,39 @@ static void page_faults_are_the_guests(void)
 	CHECK_EQ(regs[REG_RIP], CODE);
 }
 
+/* Where the operand lies is the exit's to say, whatever a walk by software would find. */
+static void the_cpus_walk_is_believed(void)
+{
+	reset();
+	vcpu->gpr[GPR_RBX] = 0x3000;
+	exit_gpa = HOLE;
+	CHECK_EQ(RUN("\x8b\x03"), 0);
+	CHECK_EQ(vcpu->gpr[GPR_RAX], 0xffffffff);
+	CHECK_EQ(RUN("\x87\x03"), 0); /* xchg %eax, (%ebx) */
+	CHECK_EQ(memory[0x3000], 0x11);
+	vcpu->gpr[GPR_RBX] = 0x3010; /* another place in its page: not what the exit is about */
+	CHECK_EQ(RUN("\x8b\x03"), 0);
+	CHECK_EQ(vcpu->gpr[GPR_RAX], 0x11111111);
+}
+
+/* Not when the exit may be about another operand, or about the stack of an event's delivery. */
+static void the_cpus_walk_is_another(void)
+{
+	reset();
+	exit_gpa = HOLE;
+	vcpu->gpr[GPR_RSI] = 0x3000;
+	vcpu->gpr[GPR_RDI] = HOLE;
+	CHECK_EQ(RUN("\xa4"), 0); /* movsb */
+	vcpu->gpr[GPR_RSI] = HOLE;
+	vcpu->gpr[GPR_RDI] = 0x3000;
+	CHECK_EQ(RUN("\xa4"), 0);
+	CHECK_EQ(memory[0x3000], 0xff);
+	vcpu->inject.valid = true;
+	vcpu->gpr[GPR_RBX] = 0x2000;
+	CHECK_EQ(RUN("\x8b\x03"), 0);
+	CHECK_EQ(vcpu->gpr[GPR_RAX], 0x11111111);
+}
+
 static void unknown_instructions(void)
 {
 	reset();
@@ -194,4 +230,5 @@ static void unknown_instructions(void)
 
 TAP_MAIN(TAP_TEST(reads_give_all_ones), TAP_TEST(writes_are_dropped), TAP_TEST(across_the_edge),
 	TAP_TEST(stacks_are_lost), TAP_TEST(stacks_work), TAP_TEST(strings_go_between),
-	TAP_TEST(page_faults_are_the_guests), TAP_TEST(unknown_instructions))
+	TAP_TEST(page_faults_are_the_guests), TAP_TEST(the_cpus_walk_is_believed),
+	TAP_TEST(the_cpus_walk_is_another), TAP_TEST(unknown_instructions))
