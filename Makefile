@@ -6,6 +6,7 @@ CC      := $(CROSS)gcc
 OBJCOPY := $(CROSS)objcopy
 PYTHON  := /usr/bin/python3
 BUILD   := build
+-include tools/words.mk # not in every copy
 
 # No floating point or vector register is touched: the guests' stay in place. No red zone:
 # interrupts use the stack. Frame pointers: a panic prints a backtrace.
@@ -156,7 +157,7 @@ GRADED_GUESTS = $(if $(filter-out 0 1 2,$(GRADED)),trapeze tinyos tinyos-high pr
 GRADED_IMAGES = $(if $(GRADED),$(filter lab$(GRADED)-tests,$(LAB_IMAGES)) $(GRADED_GUESTS))
 grade:
 	$(call SETUP_AND_BUILD,grade,$(foreach image,$(GRADED_IMAGES),$(BUILD)/$(image).elf $(BUILD)/$(image).elf32))
-	$(GRADE) --tests '$(TESTS)' --out '$(OUT)'
+	$(GRADE) --tests '$(TESTS)' --out '$(OUT)' --gdb '$(GDB)'
 
 grade-all:
 	@tools/setup grade

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from trapeze import ROOT, HostError, build_folder, grade_hint, grade_local, grade_points, grade_progress, \
     grade_report, grade_sandbox, grade_submission
+from trapeze.host import TECHNOLOGY
 from trapeze.lab import VENDORS, load_labs
+from trapeze.platforms import NO_GDB
 
 
 def parse_arguments():
@@ -21,6 +23,7 @@ def parse_arguments():
     parser.add_argument("--seed", default="", help="of what the probe executes; default: random")
     parser.add_argument("--tests", default="", help="only tests whose names match one of these globs")
     parser.add_argument("--format", default="", help=f"what is printed: {', '.join(grade_report.FORMATS)}")
+    parser.add_argument("--gdb", default="", help="says how to run a test under gdb")
     parser.add_argument("--out", default="", help="a folder for the reports in all formats")
     parser.add_argument("--submissions", default="", help="grade each submission in this folder")
     parser.add_argument("--jobs", default="", help="how many at once; default: 2")
@@ -45,6 +48,14 @@ def number(text, name, default=None):
     return int(text)
 
 
+def debugging(lab, vendor, port):
+    """How to run a lab's test under a debugger: gradings have limits of time."""
+    if vendor == "intel":
+        return NO_GDB["intel"].format(build=os.path.relpath(build_folder())).replace("labN", f"lab{lab}")
+    return (f"GDB={port}: a grading waits for nobody; for one test say make run CPU=amd ON=tcg "
+            f"IMAGE=lab{lab}-tests WORDS=tests=NAME GDB={port}, for a row of the probe make probe's line behind \"rerun\"")
+
+
 class Command:
     """One call."""
 
@@ -55,6 +66,12 @@ class Command:
             raise HostError(f"VENDOR={arguments.vendor}: not intel or amd")
         if arguments.format not in ("", *grade_report.FORMATS):
             raise HostError(f"FORMAT={arguments.format}: not one of {', '.join(grade_report.FORMATS)}")
+        if vendor and arguments.vendor not in ("", vendor):
+            raise HostError(f"VENDOR={arguments.vendor}: this is a hand-out for {TECHNOLOGY[vendor]} (VENDOR={vendor}); "
+                            f"nothing of {TECHNOLOGY[arguments.vendor]} is an exercise in it")
+        if arguments.gdb:
+            raise HostError(debugging(own if own is not None else arguments.lab, arguments.vendor or vendor,
+                                      arguments.gdb))
         self.labs = load_labs()
         self.vendor = arguments.vendor or vendor
         self.lab = number(arguments.lab, "N", own)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from trapeze import HostError, build_folder, lab_probe, probe_compare, probe_random, probe_run, probe_sweep
+from trapeze.lab import read_handout
 from trapeze.platforms import choose
 
 # What a CPU without unrestricted guests can be measured in, and what not.
@@ -57,7 +58,7 @@ class Probe:
 
     def __init__(self, arguments):
         self.arguments = arguments
-        self.platform, self.why = choose(arguments.cpu, arguments.on or "auto")
+        self.platform, self.why = choose(arguments.cpu or read_handout()[1], arguments.on or "auto")
         self.seed = number(arguments.seed, 1, "SEED")
         self.quick = arguments.quick not in ("", "0")
         self.plain = arguments.plain not in ("", "0")

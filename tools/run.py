@@ -15,6 +15,7 @@ from trapeze import HostError, build_folder, demo, image, iso
 from trapeze.boot import Boot
 from trapeze.lab import read_handout
 from trapeze.platforms import Machine, choose
+from trapeze.run_exercises import Exercises, Screen
 from trapeze.session import Session
 from trapeze.terminal import Terminal, TerminalGone
 
@@ -74,44 +75,38 @@ def run(arguments):
     cpus = number(arguments.smp, 1, "SMP")
     machine = Machine(memory=number(arguments.mem, 256, "MEM"), cpus=cpus, model=arguments.model,
                       interactive=interactive, gdb=number(arguments.gdb, 0, "GDB"))
-    platform, why = choose(arguments.cpu, arguments.on or "auto")
+    platform, why = choose(arguments.cpu or read_handout()[1], arguments.on or "auto")
     limit = number(arguments.timeout, INTERACTIVE_LIMIT if interactive
                    else BATCH_LIMIT + platform.patience, "TIMEOUT")
     suit_handout(arguments)
     boot, guests = describe_boot(arguments, cpus, interactive)
+    exercises = Exercises()
     print(f"run: {platform.name} ({why})", flush=True)
     if interactive:
         print("run: Ctrl-A c switches the console, Ctrl-A x quits", flush=True)
-        with Terminal() as terminal:
+        with Terminal(Screen(exercises)) as terminal:
             session = Session(platform, boot, machine, f"run-{platform.name}", limit,
                               terminal=terminal)
             result = session.run()
     else:
-        result = Session(platform, boot, machine, f"run-{platform.name}", limit, listener=show).run()
-    return report(result, [] if interactive else what_is_missing(guests, result.lines))
+        result = Session(platform, boot, machine, f"run-{platform.name}", limit,
+                         listener=lambda line: show(exercises.lines(line))).run()
+    return report(result, exercises, [] if interactive else demo.missing(guests, result.lines))
 
 
-def what_is_missing(guests, lines):
-    """What stands between this run and a demonstration: exercises, or else what the guests did not say."""
-    exercises = sum(line.startswith("exercise missing: ") for line in lines)
-    if exercises:
-        return [f"{exercises} exercise{'s are' if exercises > 1 else ' is'} not written yet"]
-    return demo.missing(guests, lines)
+def show(lines):
+    """What there is to show for a console line, as it comes."""
+    for line in lines:
+        print(line, flush=True)
 
 
-def show(line):
-    """A console line, as it comes."""
-    print(line, flush=True)
-
-
-def report(result, complaints):
+def report(result, exercises, complaints):
     """The last lines of the run; returns its exit status."""
-    for complaint in complaints:
-        print(f"run: {complaint}")
-    bad = not result.passed or complaints
-    end = "failed (results missing)" if result.passed and complaints else result
+    end, good, notes = exercises.outcome(result, complaints)
+    for note in notes:
+        print(f"run: {note}")
     print(f"run: {end}, {result.seconds:.1f} s, log {os.path.relpath(result.log)}")
-    return 1 if bad else 0
+    return 0 if good else 1
 
 
 def write_iso(arguments):

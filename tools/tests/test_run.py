@@ -43,7 +43,8 @@ ERRORS = [
     (["--smp", "none"], "SMP=none"),
     (["--timeout", "-1"], "TIMEOUT=-1"),
     (["--image", "endings", "--words", 'a="b'], "command line"),
-    (["--image", "endings", "--on", "bochs", "--gdb", "1234"], "gdb"),
+    (["--image", "endings", "--on", "bochs", "--gdb", "1234"], "logs/run-bochs-intel.log"),
+    (["--image", "endings", "--on", "bochs", "--cpu", "amd", "--gdb", "1234"], "take ON=tcg"),
 ]
 
 

@@ -91,12 +91,13 @@ def lines_of(name, lines):
 
 
 def missing(guests, lines):
-    """What the guests that run tinyos should have said and did not, as sentences."""
+    """What the guests that run tinyos should have said and did not, as sentences. One without stage-2 tables has
+    the serial line to itself, and no prefix."""
     complaints = []
     for guest in guests:
         if guest.file.stem.startswith("tinyos"):
             complaints += [f"guest {guest.name} {complaint}"
-                           for complaint in missing_lines(lines_of(guest.name, lines))]
+                           for complaint in missing_lines(lines_of(guest.name, lines) or lines)]
     return complaints
 
 

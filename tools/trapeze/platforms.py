@@ -1,13 +1,14 @@
 """The platforms that can run an image: Bochs, QEMU's TCG, QEMU with KVM. A platform turns a boot
 and a machine into a command line; running it and judging it are left to session and verdict."""
 
+import os
 import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from . import HostError, host, iso
+from . import HostError, build_folder, host, iso
 from .boot import qemu_arguments
 from .nested import Nested
 from .verdict import judge
@@ -17,6 +18,13 @@ HUMAN_RATE = 50_000_000  # instructions per second
 BOCHS_FILES = Path("/usr/share/bochs")
 UEFI_FILE = Path("/usr/share/ovmf/OVMF.fd")
 SEABIOS_FILE = Path("/usr/share/seabios/bios.bin")
+# gdb needs an emulator that has both a stub for it and the vendor's instructions.
+NO_GDB = {
+    "intel": "GDB=: for VT-x there is no debugger: Bochs has no gdb stub, QEMU's TCG no VT-x. Instead: print() "
+             "(runtime/print.h) in your code; its lines are on the console and in {build}/logs/run-bochs-intel.log, "
+             "those of make grade's tests in {build}/logs/labN-intel-*.log",
+    "amd": "GDB=: Bochs has no gdb stub: take ON=tcg",
+}
 WRITERS = {"fast": iso.write_fast, "full": iso.write_full}
 
 
@@ -96,7 +104,7 @@ class Bochs:
         """Writes the disc and Bochs' files into the folder `work`."""
         need_tool("bochs")
         if machine.gdb:
-            raise HostError("Bochs has no gdb stub: take ON=tcg")
+            raise HostError(NO_GDB[self.vendor].format(build=os.path.relpath(build_folder())))
         if machine.model and machine.model not in host.bochs_models():
             raise HostError(f"Bochs has no CPU model {machine.model}; it has: "
                             + " ".join(host.bochs_models()))

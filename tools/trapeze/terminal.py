@@ -21,9 +21,10 @@ def hang_up(_number, _frame):
 
 
 class Terminal:
-    """Standard input and output as a raw terminal; a context manager."""
+    """Standard input and output as a raw terminal; a context manager. change: what is shown of bytes that come."""
 
-    def __init__(self):
+    def __init__(self, change=bytes):
+        self.change = change
         self.keyboard = sys.stdin.fileno()
         self.screen = sys.stdout.fileno()
         self.saved = None
@@ -58,7 +59,8 @@ class Terminal:
         return data
 
     def show(self, data):
-        """Prints what the machine sent, as it is."""
+        """Prints what the machine sent."""
+        data = self.change(data)
         try:
             while data:
                 data = data[os.write(self.screen, data):]
