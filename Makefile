@@ -119,7 +119,7 @@ check:
 probe:
 	$(call SETUP_AND_BUILD,run)
 	@$(PYTHON) tools/probe.py --cpu '$(CPU)' --on '$(ON)' --model '$(MODEL)' --quick '$(QUICK)' \
-		--forms '$(FORMS)' --sweeps '$(SWEEPS)' --seed '$(SEED)' --programs '$(PROGRAMS)' --program '$(PROGRAM)' \
+		--forms '$(FORMS)' --sweeps '$(SWEEPS)' --smp '$(SMP)' --seed '$(SEED)' --programs '$(PROGRAMS)' --program '$(PROGRAM)' \
 		--stage2 '$(STAGE2)' --plain '$(PLAIN)' --gdb '$(GDB)'
 
 .PHONY: check-labs

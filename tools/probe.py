@@ -5,7 +5,7 @@ what it saw. Exit status 0 only when everything was reported and no difference i
 import argparse
 import json
 import sys
-import time
+import threading
 from pathlib import Path
 
 from trapeze import HostError, build_folder, lab_probe, probe_compare, probe_random, probe_run, probe_sweep
@@ -33,6 +33,7 @@ def parse_arguments():
     parser.add_argument("--quick", default="", help="1: the labs' selection, under 10 s")
     parser.add_argument("--forms", default="", help="only forms that match one of these, with commas")
     parser.add_argument("--sweeps", default="", help="only sweeps that match one of these, with commas")
+    parser.add_argument("--smp", default="", help="CPUs, for sweeps: the witness runs on the second")
     parser.add_argument("--seed", default="", help="of the random programs")
     parser.add_argument("--programs", default="", help="how many random programs")
     parser.add_argument("--program", default="", help="only this random program, shrunk when it differs")
@@ -51,6 +52,29 @@ def number(text, default, name):
     if not text.isdecimal():
         raise HostError(f"{name}={text}: not a number")
     return int(text)
+
+
+class Background:
+    """A call in a thread of its own. The program may end before it: its emulator ends then, too."""
+
+    def __init__(self, function, *arguments):
+        self.value = self.error = None
+        self.thread = threading.Thread(target=self.work, args=(function, arguments), daemon=True)
+        self.thread.start()
+
+    def work(self, function, arguments):
+        """In the thread."""
+        try:
+            self.value = function(*arguments)
+        except Exception as error:  # raised again in result()
+            self.error = error
+
+    def result(self):
+        """What it returned or raised."""
+        self.thread.join()
+        if self.error:
+            raise self.error
+        return self.value
 
 
 class Probe:
@@ -97,13 +121,15 @@ class Probe:
         return f"part={','.join(parts)} forms={self.forms}{random}{modes}"
 
     def compare(self):
-        """Runs both sides; returns the exit status."""
-        started = time.monotonic()
-        native = probe_run.need_passed(self.run(self.words(), False)).log
-        print(f"probe: natively {len(native.records)} records, {len(native.digests)} programs, "
-              f"{time.monotonic() - started:.1f} s", flush=True)
+        """Runs both sides, and the sweeps, all at the same time; returns the exit status."""
         modes = "" if self.stage2 or self.plain else f" modes={IN_IA32E}"
-        run = self.run(self.words() + modes, True)
+        runs = [Background(self.run, self.words() + words, as_guest)
+                for words, as_guest in (("", False), (modes, True))]
+        sweeps = Background(self.run_sweeps, "*")
+        native, run = (run.result() for run in runs)
+        print(f"probe: natively {len(native.log.records)} records, {len(native.log.digests)} programs, "
+              f"{native.result.seconds:.1f} s", flush=True)
+        native = probe_run.need_passed(native).log
         if run.lacks_unrestricted_guest and self.stage2:
             print("probe: this CPU has no unrestricted guests: again with stage2=off", flush=True)
             self.stage2 = False
@@ -115,16 +141,22 @@ class Probe:
         programs = probe_compare.different_programs(native, run.log) if run.log.digests else []
         complaints = self.complaints(native, run)
         self.show(differences, programs, complaints)
-        return self.report(native, differences, programs, complaints, self.sweep("*"))
+        return self.report(native, differences, programs, complaints, self.judge_sweeps(sweeps.result()))
 
-    def sweep(self, patterns):
-        """Resource control: (how many sweeps were made, what they found); nothing where no guest of Trapeze
-        with memory of its own is what is looked at."""
+    def run_sweeps(self, patterns):
+        """Resource control: probe_sweep.Sweeps, or None where no guest of Trapeze with memory of its own is
+        what is looked at."""
         if hasattr(self.platform, "outer") or not self.stage2 or (self.arguments.forms and patterns == "*"):
+            return None
+        return probe_sweep.run(self.platform, patterns, self.quick, self.arguments.model,
+                               number(self.arguments.gdb, 0, "GDB"),
+                               number(self.arguments.limit, 0, "LIMIT"),
+                               number(self.arguments.smp, 1, "SMP"))
+
+    def judge_sweeps(self, sweeps):
+        """(how many sweeps were made, what they found)"""
+        if sweeps is None:
             return 0, []
-        sweeps = probe_sweep.run(self.platform, patterns, self.quick, self.arguments.model,
-                                 number(self.arguments.gdb, 0, "GDB"),
-                                 number(self.arguments.limit, 0, "LIMIT"))
         found = probe_sweep.violations(self.platform.name, sweeps)
         swept = probe_sweep.count(sweeps, found)
         print(f"probe: {swept} sweeps, {sweeps.accesses} accesses, {sweeps.result.seconds:.1f} s", flush=True)
@@ -143,7 +175,7 @@ class Probe:
 
     def only_sweeps(self):
         """SWEEPS=: nothing is run natively."""
-        swept, found = self.sweep(self.arguments.sweeps)
+        swept, found = self.judge_sweeps(self.run_sweeps(self.arguments.sweeps))
         bad = [violation for violation in found if not violation.explained]
         for violation in found:
             if violation.explained:

@@ -3,7 +3,6 @@
 #include "guests/probe/sweep_record.h"
 
 #include "runtime/print.h"
-#include "runtime/string.h"
 
 #define BROKEN_MAX                                                                                 \
 	32 /* records of one sweep that tell of something wrong; further ones are left out */
@@ -81,7 +80,7 @@ static bool does_the_same(const struct sweep *sweep, uint64_t index,
 {
 	return run.sweep == sweep && run.last < index && sweep->kind->name == NULL &&
 	       run.cause == cause && run.policy.skip == policy->skip &&
-	       strcmp(run.policy.rule, policy->rule) == 0 && run.result.vector == result->vector &&
+	       run.policy.rule == policy->rule && run.result.vector == result->vector &&
 	       run.result.error == result->error && run.result.value == result->value;
 }
 

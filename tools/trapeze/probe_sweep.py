@@ -17,6 +17,7 @@ from .session import Session
 WITNESS, WITNESS_NUMBER = "w", 1
 QUICK_SAMPLE = 251  # quick: one access in so many, and those that matter
 LIMIT, QUICK_LIMIT = 900, 180  # seconds, for a busy host too
+SLICE = 50_000  # microseconds; each turn of the witness costs as much as a hundred accesses
 # Neither a whole number of large pages, so that the memory ends within one.
 MEMORY, SMALL_MEMORY = "32772K", "8M"
 
@@ -91,7 +92,7 @@ def boot_of(patterns, sample):
     modules = [module(GUEST, MEMORY, sweep), module(WITNESS, f"{SMALL_MEMORY} pages=4K", "part=witness")]
     modules += [module(name, SMALL_MEMORY, f"part=attempt attempt={name}")
                 for name in chosen_endings(patterns)]
-    return Boot(image("trapeze"), "console=lines stats=off canaries=on", tuple(modules))
+    return Boot(image("trapeze"), f"console=lines stats=off canaries=on slice={SLICE}", tuple(modules))
 
 
 def parse(lines, result=None):
@@ -130,13 +131,13 @@ class Patience:
         return "a virtual machine that had to end goes on" if over else ""
 
 
-def run(platform, patterns, quick=False, model="", gdb=0, limit=0):
+def run(platform, patterns, quick=False, model="", gdb=0, limit=0, cpus=1):
     """Sweeps, however it ended; limit 0: what is usual, in seconds."""
     patience = Patience()
     limit = limit or (QUICK_LIMIT if quick else LIMIT)
     loader = "own" if platform.name.startswith("tcg") else "fast"
     boot = boot_of(patterns, QUICK_SAMPLE if quick else 1)
-    session = Session(platform, boot, Machine(model=model, loader=loader, gdb=gdb),
+    session = Session(platform, boot, Machine(model=model, cpus=cpus, loader=loader, gdb=gdb),
                       f"probe-{platform.name}-sweep", GDB_LIMIT if gdb else limit + platform.patience,
                       listener=patience.listen, watch=None if gdb else patience.watch)
     result = session.run()
