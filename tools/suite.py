@@ -19,7 +19,7 @@ from trapeze.platforms import Machine, choose
 from trapeze.records import patterns_of, read_records, select
 from trapeze.suite_progress import progress_for
 from trapeze.suite_report import Report, errata_for
-from trapeze.suite_run import Runner, read_log
+from trapeze.suite_run import FORGE_WORDS, UNCOMPARED_WORDS, Runner, read_log
 
 
 @dataclass(frozen=True)
@@ -167,8 +167,8 @@ def write_iso(arguments):
 def test_suite(arguments):
     """`make vmx-tests-selftest`; returns the exit status."""
     plan = Plan(arguments)
-    verdicts = [selftest.judge_uncompared(plan.execute([], selftest.UNCOMPARED_WORDS)),
-                selftest.judge_forged(plan.execute([], selftest.FORGE_WORDS, slowness=20),
+    verdicts = [selftest.judge_uncompared(plan.execute([], UNCOMPARED_WORDS)),
+                selftest.judge_forged(plan.execute([], FORGE_WORDS, slowness=20),
                                       plan.matrix)]
     seeds = range(1, 1 + number(arguments.seeds, 2, "SEEDS"))
     first = plan.execute([]).run.results

@@ -202,6 +202,12 @@ def test_alone_is_falsified_by_other_ends(monkeypatch):
     assert found.results[0].notes == ["forged: 0 outcomes, 0 of 4 observations noticed"], "count_forgeries() refuses it"
 
 
+def test_alone_uncompared(monkeypatch):
+    lines = [*HEAD, "1..1", "# run a/alone/end"]
+    found, _ = run(monkeypatch, [(lines, verdict.PANIC, "")], planned=0, alone=[ALONE], words="forge=uncompared")
+    assert statuses(found) == [("a/alone/end", "passed")] and found.checks == 0, "so the run does not pass"
+
+
 def test_alone_that_reports_itself(monkeypatch):
     lines = [*HEAD, "1..1", "# run a/alone/end", "ok 1 a/alone/end"]
     found, _ = run(monkeypatch, [(lines, verdict.PASSED, "")], planned=0, alone=[ALONE])

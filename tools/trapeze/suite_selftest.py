@@ -5,10 +5,8 @@ import re
 from dataclasses import dataclass
 
 from .suite_log import FAILED, KNOWN, PASSED
-from .suite_run import FORGE_WORDS
 
 FORGED = re.compile(r"forged: (\d+) outcomes, (\d+) of (\d+) observations noticed")
-UNCOMPARED_WORDS = "forge=uncompared"
 
 
 @dataclass
