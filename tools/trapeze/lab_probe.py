@@ -25,6 +25,11 @@ PLAIN_FORMS = ("nop", "add", "mul", "bts", "xadd", "push", "call_near", "rep_mov
                "rdmsr_lstar", "wrmsr_lstar", "wrmsr_fmask", "rdtsc_monotonic", "wbinvd", "invlpg")
 FORMS = ("cpuid_*", "rdmsr_*", "wrmsr_*", "in_*", "out_*", "rep_insb", "outsb", "cr0_*", "cr4_*", "lmsw*", "clts",
          "hlt", "interrupt", "xsetbv", "ud2", "page_fault_*", "nop", "add", "popf*", "pushf", "sgdt", "smsw")
+# With stage-2 tables in all modes: a form or two for each kind of exit, and those that move between modes.
+MODES_FORMS = ("cpuid_vendor", "cpuid_prefixed", "cpuid_traced", "rdmsr_efer", "rdmsr_tsc", "rdmsr_nowhere",
+               "wrmsr_lstar*", "wrmsr_pat*", "wrmsr_efer_*", "in_*", "out_dx*", "rep_insb", "outsb", "cr0_*", "cr4_tsd",
+               "cr4_pae", "cr4_pge", "cr4_vmxe", "mov_to_cr3", "lmsw*", "clts", "hlt", "interrupt", "xsetbv", "ud2",
+               "page_fault_*", "nop", "add", "popf", "pushf", "sgdt", "smsw", "rom_write")
 OVERHEAD = 0.25  # instructions more than natively, for each of those
 REACH = re.compile(r"\^ (\w+) ([0-9a-f]+)")
 NOBODY = "ffffffff"  # what reads answer where nobody is
@@ -57,7 +62,7 @@ REACHES = ("read_hypervisor", "write_hypervisor", "read_device")
 SELECTIONS = {
     3: Selection("probe-plain-high", PLAIN_FORMS, ("integer",), IN_IA32E, plain=True, reach=REACHES),
     4: Selection("probe-high", FORMS, ("integer", "system_calls"), IN_IA32E, "tinyos-high", reach=REACHES),
-    5: Selection("probe", FORMS, ("integer", "system_calls"), tinyos="tinyos",
+    5: Selection("probe", MODES_FORMS, ("integer", "system_calls"), "64*,compat*,protected*,real,v8086", "tinyos",
                  sweeps=("memory_2m", "memory_powers", "memory_read", "memory_write")),
 }
 
