@@ -5,6 +5,7 @@
 
 #include "kernel/backend.h"
 #include "kernel/guest_memory.h"
+#include "kernel/progress.h"
 #include "kernel/stats.h"
 #include "kernel/switched.h"
 
@@ -35,6 +36,7 @@ struct vcpu {
 	uint64_t cr8;		/* the task priority the guest set; it has no local APIC */
 	struct vcpu_switched switched;
 	struct exit_stats stats;
+	struct progress progress;
 	struct guest_fetch_cache fetch; /* for back ends that must decode */
 	struct vmx_vcpu *vmx; /* the one of the back end in use */
 	struct svm_vcpu *svm;

@@ -78,7 +78,9 @@ class Exercises:
         if ahead and result.end in (PASSED, FAILED):
             return f"passed as far as lab {self.lab} goes: next is {ahead[0]}", True, notes
         if complaints:
-            return ("failed (results missing)" if result.passed else str(result)), False, notes + few(complaints)
+            if result.passed:
+                return "failed (results missing)", False, notes + few(complaints)
+            notes.append(f"{plural(len(complaints), 'result')} of the guests did not come")
         return str(result), result.passed, notes
 
 
