@@ -80,6 +80,7 @@ def test_each_property_is_looked_at(monkeypatch, change, failed):
 def test_what_did_not_come_is_not_passed(monkeypatch):
     results = Guests(monkeypatch, 3, {"probe": ["*** END passed"]}).run("probe/*")
     assert not any(result.good for result in results.values())
+    assert results["probe/nop/64-0"].end == "EARLY_EXIT"
 
 
 def test_isolation_is_the_lesson_of_the_labs_before_stage_2(monkeypatch):

@@ -167,8 +167,10 @@ class Runner:
             self.take_record(key, guest.records[key])
         left = [key for key in keys if key not in guest.records]
         if not left or ended.result.passed:
-            for key in left:
-                self.take_record(key, None)
+            for key in left:  # the probe says that it has passed only after its last record
+                self.results[record_name(key)] = self.result(
+                    record_name(key), ERROR, rule=self.rule_of(key), expected=self.native.records[key].line,
+                    got="nothing: the run said that it had passed, and ended", end="EARLY_EXIT")
             return []
         broken = left[0]
         name = record_name(broken)
@@ -195,8 +197,7 @@ class Runner:
         difference = compare_records(self.job.platform.name, self.native.log.forms.get(key[0]), native, guest)
         words = {"rule": self.rule_of(key)}
         if difference and not difference.explained:
-            words |= {"expected": native.line, "got": guest.line if guest else "nothing",
-                      "cause": difference.cause}
+            words |= {"expected": native.line, "got": guest.line, "cause": difference.cause}
             self.results[name] = self.result(name, FAILED, **words)
         else:
             self.results[name] = self.result(name, PASSED, **words)
