@@ -34,8 +34,11 @@ static const char *const names[CANARY_COUNT] = {
 struct state {
 	uint64_t value[CANARY_COUNT];
 	struct descriptor_table gdtr, idtr; /* VT-x makes the limits larger at every exit */
-	uint64_t gdt, idt;		    /* digests */
-	uint64_t tsc;      /* at the last check */
+	uint64_t gdt, idt;                  /* digests */
+	uint64_t tsc;                       /* at the last check */
+	bool watched;                       /* from canary_init_cpu() to canary_end_cpu() */
+	bool alive;                         /* by its last check */
+	uint32_t round;                     /* which that was */
 };
 
 extern char image_start[], image_rodata_end[];
@@ -43,6 +46,7 @@ static struct state states[SMP_MAX_CPUS];
 static uint64_t *pages[PAGES];
 static uint64_t code_digest;
 static bool on;
+static uint32_t last_round; /* of checks: each asks all CPUs */
 
 /* An MSR that this CPU does not have counts as all ones. */
 static uint64_t read_msr(uint32_t number)
@@ -142,6 +146,13 @@ void canary_init_cpu(void)
 	state->gdt = digest_table(state->gdtr);
 	state->idt = digest_table(state->idtr);
 	state->tsc = rdtsc();
+	state->round = __atomic_load_n(&last_round, __ATOMIC_ACQUIRE);
+	__atomic_store_n(&state->watched, true, __ATOMIC_RELEASE);
+}
+
+void canary_end_cpu(void)
+{
+	__atomic_store_n(&states[smp_this()->number].watched, false, __ATOMIC_RELEASE);
 }
 
 /* Prints what is wrong; returns how many things are. */
@@ -149,7 +160,8 @@ static unsigned int compare(const char *name, uint64_t before, uint64_t now)
 {
 	if (before == now)
 		return 0;
-	print("trapeze: error: canary %s: was %#lx, is %#lx\n", name, before, now);
+	print("trapeze: error: canary %s of CPU %u: was %#lx, is %#lx\n", name, smp_this()->number,
+		before, now);
 	return 1;
 }
 
@@ -187,11 +199,40 @@ static unsigned int check_clock(struct state *state)
 	return now - before < MAX_TSC_GAP ? 0 : compare("tsc", before, now);
 }
 
-int canary_check(void)
+void canary_answer(void)
 {
 	struct state *state = &states[smp_this()->number];
+	uint32_t round = __atomic_load_n(&last_round, __ATOMIC_ACQUIRE);
+
+	if (!state->watched || state->round == round)
+		return;
+	state->alive = check_state(state) + check_clock(state) == 0;
+	__atomic_store_n(&state->round, round, __ATOMIC_RELEASE);
+}
+
+/* Waits for the answer of one CPU, while another may ask this one. Returns whether all was as it
+   was; of one that runs no guests nothing is asked. */
+static bool wait_for(const struct state *state, uint32_t round)
+{
+	while (__atomic_load_n(&state->watched, __ATOMIC_ACQUIRE)) {
+		canary_answer();
+		if ((int32_t)(__atomic_load_n(&state->round, __ATOMIC_ACQUIRE) - round) >= 0)
+			return state->alive;
+		cpu_pause();
+	}
+	return true;
+}
+
+int canary_check(void)
+{
+	bool alive = true;
+	uint32_t round;
+	unsigned int i;
 
 	if (!on)
 		return -ENOSYS;
-	return check_state(state) + check_memory() + check_clock(state) == 0 ? 0 : -EFAULT;
+	round = __atomic_add_fetch(&last_round, 1, __ATOMIC_ACQ_REL);
+	for (i = 0; i < smp_cpus; i++)
+		alive &= wait_for(&states[i], round);
+	return check_memory() == 0 && alive ? 0 : -EFAULT;
 }

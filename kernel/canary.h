@@ -12,14 +12,21 @@ int canary_init(void);
 
 bool canary_is_on(void);
 
-/* Notes the calling CPU's own state, once its back end is on and before it runs guests. */
+/* Notes the calling CPU's own state, once its back end is on and before it runs guests; and looks
+   at it no more, when it has run them. */
 void canary_init_cpu(void);
+void canary_end_cpu(void);
+
+/* Looks at the calling CPU's state if another one has asked and it has not answered yet: called
+   between two rounds of slices, so that the other waits no longer than one takes. */
+void canary_answer(void);
 
 /* Gives the canary pages back. */
 void canary_end(void);
 
-/* Is all as it was, seen from the calling CPU? 0; -EFAULT after printing "trapeze: error: canary
-   NAME: ..." for each that is not; -ENOSYS without canaries. */
+/* Is all as it was, on every CPU? 0; -EFAULT after printing "trapeze: error: canary NAME of CPU
+   NUMBER:
+   ..." for each that is not; -ENOSYS without canaries. */
 int canary_check(void);
 
 #endif

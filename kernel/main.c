@@ -117,6 +117,7 @@ static void run_cpu(void)
 		selftest_failures = (unsigned int)explain_test(&vm_list[0]->vcpu);
 	canary_init_cpu();
 	sched_run();
+	canary_end_cpu();
 	for (i = number; i < vm_count; i += smp_cpus)
 		vm_release(vm_list[i]);
 	backend->cpu_off();

@@ -2,6 +2,7 @@
    nothing moves between CPUs. */
 #include "kernel/sched.h"
 
+#include "kernel/canary.h"
 #include "kernel/terminal.h"
 #include "kernel/vm.h"
 #include "runtime/apic.h"
@@ -61,6 +62,7 @@ static bool run_round(void)
 	bool ran = false;
 	unsigned int i;
 
+	canary_answer();
 	for (i = 0; i < vm_count; i++) {
 		struct vm *vm = vm_list[i];
 

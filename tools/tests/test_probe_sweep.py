@@ -70,9 +70,9 @@ def test_explained_by_the_platform():
 
 def test_canaries():
     _, found = find(("[p] @ cr8 0-3 end rule=kept value=1",
-                     "trapeze: error: canary pic_master_mask: was 0xff, is 0xe5\n"
+                     "trapeze: error: canary pic_master_mask of CPU 0: was 0xff, is 0xe5\n"
                      "[p] @ cr8 afterwards end cause=canaries"))
-    assert "cr8 changed what is the hypervisor's: pic_master_mask: was 0xff" in found[0].cause
+    assert "cr8 changed what is the hypervisor's: pic_master_mask of CPU 0: was 0xff" in found[0].cause
 
 
 def test_witness():
