@@ -2,7 +2,7 @@
 
 import pytest
 
-from trapeze import HostError, errata
+from trapeze import ROOT, HostError, errata
 from trapeze.suite_log import Difference, TestResult
 
 ENTRY = """test: vmx-tests a/x
@@ -59,6 +59,17 @@ def test_missing_file_has_no_entries(tmp_path):
 @pytest.mark.parametrize("name", ["bochs", "kvm", "qemu-tcg"])
 def test_our_files_can_be_read(name):
     errata.read(name)
+
+
+@pytest.mark.parametrize("name", ["bochs", "kvm", "qemu-tcg"])
+def test_rows_of_the_probe_exist(name):
+    source = "".join(file.read_text() for file in [ROOT / "spec/instructions.def",
+                                                   *(ROOT / "guests/probe").glob("*.c")])
+    for entry in errata.read(name):
+        if entry.suite == "probe":
+            assert f"FORM({entry.test}," in source or f'"{entry.test}"' in source, entry.place
+        else:
+            assert entry.suite == "vmx-tests", entry.place
 
 
 def test_versions():
