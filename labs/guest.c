@@ -5,6 +5,7 @@
 #include "kernel/switched.h"
 #include "kernel/vm.h"
 #include "labs/suite.h"
+#include "runtime/print.h"
 #include "runtime/string.h"
 #include "runtime/x86.h"
 #include "spec/vmx.h"
@@ -108,4 +109,21 @@ void lab_guest_load(struct vcpu *vcpu, uint64_t ticks)
 	backend->load(vcpu);
 	vcpu->entered = rdtsc();
 	vcpu->deadline = vcpu->entered + ticks;
+}
+
+outcome lab_changed(int line, uint64_t changed)
+{
+	static const char *const names[] = { "RBX", "RBP", "R12", "R13", "R14", "R15",
+		"RFLAGS.IF" };
+	char list[64] = "";
+	size_t length = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
+		if (changed & BIT(i))
+			length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
+				length > 0 ? ", " : "", names[i]);
+	return test_mismatch(line,
+		"wanted: all registers that a C function preserves as before the call; "
+		"came: something else in %s",
+		list);
 }

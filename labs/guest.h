@@ -5,6 +5,7 @@
 #define LABS_GUEST_H
 
 #include "kernel/vcpu.h"
+#include "runtime/outcome.h"
 
 /* A guest's code by a name, as assembly. */
 #define LAB_CODE(name, text)                                                                       \
@@ -35,6 +36,14 @@ void lab_guest_load(struct vcpu *vcpu, uint64_t ticks);
    *changed: 0, or a bit for each of RBX, RBP, R12-R15 (0-5) that it did not preserve, and bit 6 for
    RFLAGS.IF. */
 int lab_call(void *function, const void *a, const void *b, const void *c, uint64_t *changed);
+
+/* Ends the test as failed, with their names, unless that is 0. */
+#define CHECK_PRESERVED(changed)                                                                   \
+	do {                                                                                       \
+		if ((changed) != 0)                                                                \
+			return lab_changed(__LINE__, changed);                                     \
+	} while (0)
+outcome lab_changed(int line, uint64_t changed);
 
 /* guest_switch.S: a place for HOST_RIP that stores the general-purpose registers as VM exit leaves
    them and goes on behind lab_enter(), which calls vmx_run(vcpu, vmx) and returns its result; or -1

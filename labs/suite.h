@@ -34,6 +34,16 @@ struct vm *lab_vm(bool use_stage2);
 /* A new page, to be freed by the caller: for regions that are the test's own. */
 void *lab_page(void);
 
+/* As the harness has it, and the report names what is wanted, too. */
+#undef CHECK_EQUAL
+#define CHECK_EQUAL(actual, wanted)                                                                \
+	do {                                                                                       \
+		uint64_t actual_ = (uint64_t)(actual), wanted_ = (uint64_t)(wanted);               \
+		if (actual_ != wanted_)                                                            \
+			return test_mismatch(__LINE__, "%s is %#lx, not %s (%#lx)", #actual,       \
+				actual_, #wanted, wanted_);                                        \
+	} while (0)
+
 /* Ends the test as failed unless a function's result is `wanted`, both as error numbers. */
 #define CHECK_ERROR(call, wanted)                                                                  \
 	do {                                                                                       \

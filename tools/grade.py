@@ -108,24 +108,32 @@ class Command:
             if others:
                 print("grade: not graded, because no exercise is in it: " + ", ".join(others[:8]))
         return self.show(grades, self.arguments.out or build_folder() / f"reports/grade-lab{task.lab.number}",
-                         f"make grade N={task.lab.number} SEED={task.nonce}")
+                         f"make grade N={task.lab.number} SEED={task.nonce}",
+                         os.path.relpath(build_folder() / f"logs/lab{task.lab.number}-*.log"))
 
     def run_tests(self, task):
         """`make grade TESTS=...`: only some tests, and no points."""
         results = [result for results in grade_local.run_some(task, self.arguments.tests) for result in results]
         for result in results:
             print(result.status + ": " + "\n  ".join(grade_report.test_lines(grade_points.detail_of(result))))
+            for line in result.printed:
+                print(f"  printed: {grade_points.plain(line)}")
+        logs = sorted({os.path.relpath(result.log) for result in results if result.log})
+        if logs:
+            print(f"all that was printed: {' '.join(logs)}")
         if not results:
             raise HostError(f"TESTS={self.arguments.tests}: no test of lab {task.lab.number} matches")
         return 0 if all(result.good for result in results) else 1
 
-    def show(self, grades, folder, repeat):
+    def show(self, grades, folder, repeat, logs=""):
         """Prints and writes the reports; the exit status is 0 whatever was earned."""
         form = self.arguments.format or "text"
         print(grade_report.FORMATS[form](grades), end="")
         grade_report.write_all(grades, Path(folder))
         if form == "text":
             print(f"reports: {folder}; the same again: {repeat}")
+        if form == "text" and logs:
+            print(f"what the tests printed, yours too: {logs}")
         return 0
 
     def need_confinement(self):

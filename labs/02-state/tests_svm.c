@@ -533,8 +533,9 @@ TEST(svm_state_write_guest, explained, "APM Canonicalization and Consistency Che
 	broken = svm_check_next(&state, 0);
 	if (broken == SVM_CHECKS)
 		return OK;
-	return test_mismatch(__LINE__, "%s = %#lx breaks the rule: %s (\"%s\")",
+	return test_mismatch(__LINE__,
+		"wanted: %s (\"%s\"); came: %s = %#lx, which breaks the rule",
+		svm_checks[broken].rule, svm_check_section(&svm_checks[broken]),
 		svm_vmcb_fields[svm_checks[broken].field[0]].name,
-		svm_vmcb_read(&state.vmcb, svm_checks[broken].field[0]), svm_checks[broken].rule,
-		svm_check_section(&svm_checks[broken]));
+		svm_vmcb_read(&state.vmcb, svm_checks[broken].field[0]));
 }

@@ -599,9 +599,9 @@ static outcome judge(bool stage2)
 	vmx_explain_read(&state);
 	if (vmx_checks_run(&state, VMX_CHECK_ALL, &first.listener) == 0)
 		return OK;
-	return test_mismatch(__LINE__, "%s = %#lx breaks the rule: %s (\"%s\")",
-		vmcs_fields[first.check->field].name, first.value, first.check->rule,
-		vmx_check_title(first.check));
+	return test_mismatch(__LINE__,
+		"wanted: %s (\"%s\"); came: %s = %#lx, which breaks the rule", first.check->rule,
+		vmx_check_title(first.check), vmcs_fields[first.check->field].name, first.value);
 }
 
 TEST(state_write_guest, explained, "SDM VM Entries",

@@ -88,6 +88,9 @@ TEST(vmx_run, host_rsp, "SDM Loading Host RIP, RSP, RFLAGS, and SSP",
 
 	CHECK_GUEST(vcpu);
 	CHECK_EQUAL(enter(vcpu), -1);
+	if (vmread(VMCS_HOST_RSP) == 0)
+		return test_mismatch(__LINE__,
+			"wanted: HOST_RSP written before the first entry; came: it is 0 still");
 	CHECK_EQUAL(lab_landed_rsp, vmread(VMCS_HOST_RSP));
 	CHECK_EQUAL(vcpu->vmx->host_rsp, vmread(VMCS_HOST_RSP));
 	CHECK_EQUAL(*(const uint64_t *)lab_landed_rsp, vcpu);
@@ -136,7 +139,7 @@ TEST(vmx_run, failure_told, "SDM VMLAUNCH/VMRESUME",
 	CHECK_GUEST(vcpu);
 	vmwrite(VMCS_HOST_CS_SELECTOR, 0); /* a rule of the host state */
 	CHECK_EQUAL(lab_call((void *)vmx_run, vcpu, vcpu->vmx, NULL, &changed), 1);
-	CHECK_EQUAL(changed, 0);
+	CHECK_PRESERVED(changed);
 	return OK;
 }
 
@@ -187,7 +190,7 @@ TEST(vmx_exit, preserves, SWITCH,
 	CHECK_GUEST(vcpu);
 	lab_guest_fill(vcpu);
 	CHECK_EQUAL(run(vcpu, &changed), 0);
-	CHECK_EQUAL(changed, 0);
+	CHECK_PRESERVED(changed);
 	return OK;
 }
 
@@ -206,7 +209,7 @@ TEST(vmx_exit, twice, SWITCH,
 	vcpu->vmx->launched = 1;
 	vmwrite(VMCS_GUEST_RIP, (uint64_t)lab_guest_code);
 	CHECK_EQUAL(run(vcpu, &changed), 0);
-	CHECK_EQUAL(changed, 0);
+	CHECK_PRESERVED(changed);
 	return compare(vcpu->gpr, false);
 }
 

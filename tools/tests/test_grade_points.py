@@ -68,12 +68,30 @@ def test_wrong():
               "rerun": "make lab-test TESTS=lab1/on/a"}
     graded = grade(on_a=failed)
     found = verdict(graded, "on")
-    assert (found.earned, found.status, found.why, found.failure) == (0, "wrong", "the bit is lost", "")
+    assert (found.earned, found.status, found.why, found.failure) == (0, "wrong", "came 0x2", "")
     assert graded.earned == 8
     shown = grade_report.text([graded][0])
     for words in failed.values():
         assert words in shown
-    assert "page lab_on of the book; make hint EXERCISE=on" in shown
+    assert "likely cause: the bit is lost" in shown
+    assert 'labs/01-on/README.md, "' in shown and "make hint EXERCISE=on" in shown
+
+
+@pytest.mark.parametrize("ended", [{"status": ERROR, "end": "HANG", "got": "it never came back"},
+                                   {"status": ERROR, "end": "SHUTDOWN", "got": "a triple fault"},
+                                   {"status": FAILED, "got": "FAULT(PF, 0x2) in f (a.c:13): a write to address 0"},
+                                   {"status": FAILED, "got": "row: FAULT(DE) in f (a.c:13)"}])
+def test_what_came_otherwise_has_not_the_planted_cause(ended):
+    graded = grade(on_a=ended | {"cause": "the bit is lost"})
+    shown = grade_report.text(graded)
+    assert "the bit is lost" not in shown and ended["got"] in verdict(graded, "on").why
+    assert verdict(graded, "on").details[0]["looked_for"] == "the bit is lost"
+
+
+@pytest.mark.parametrize("got", ["FAULT(GP, 0) in on_vmxon (on.c:70)", "FAULT(UD) in f (a.c:1)", "0x2", "FAIL_VALID(7)"])
+def test_what_an_instruction_of_virtualization_says_has_it(got):
+    assert "likely cause: the bit is lost" in grade_report.text(
+        grade(on_a={"status": FAILED, "got": got, "cause": "the bit is lost"}))
 
 
 def test_missing_and_what_needs_it():

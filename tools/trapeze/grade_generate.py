@@ -40,6 +40,8 @@ def complaint(expected, grades, text):
         return f"lost nothing of {expected.lost}"
     if expected.points and grade.points - grade.earned != expected.points:
         return f"lost {grade_points.tidy(grade.points - grade.earned)} points, not {expected.points}"
+    # A mistake that hangs or faults is told as that; what its test looks for stands in the JSON.
+    text += "".join(detail.get("looked_for", "") for verdict in grade.verdicts for detail in verdict.details)
     if any(words not in text for words in expected.words.split(" ... ") if words):
         return f"the report has no {expected.words!r}"
     return ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from . import HostError
 from .grade_report import plural, replace
 from .lab import all_exercises
+from .lab_page import place_of
 
 STATE = ".hints.json"  # in the tree: a student's own affair
 WIDTH = 96
@@ -43,7 +44,7 @@ def hint(root, labs, name, vendor=""):
     table[exercise.key] = count
     replace(Path(root) / STATE, json.dumps(table, indent=1, sort_keys=True) + "\n")
     lines = [f"{exercise.name} in {exercise.file}, lab {exercise.lab}, {plural(exercise.points, 'point')}; "
-             f"page {exercise.page} of the book"]
+             f"{place_of(exercise.page, root)}"]
     for number, said in enumerate(exercise.hints[:count], 1):
         lines.append(textwrap.fill(said, WIDTH, initial_indent=f"  {number}. ", subsequent_indent="     "))
     left = len(exercise.hints) - count

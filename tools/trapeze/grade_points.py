@@ -116,7 +116,9 @@ def tidy(points):
 def detail_of(result):
     """A test's result as a dictionary, its texts safe to show."""
     names = ("name", "status", "rule", "expected", "got", "cause", "rerun", "end", "note")
-    table = {name: plain(getattr(result, name, "")) for name in names}
+    table = {name: plain(getattr(result, name, "")) for name in names} | {"cause": plain(result.told_cause)}
+    if result.cause != result.told_cause:
+        table["looked_for"] = plain(result.cause)  # what the test was made to find: not shown, it came otherwise
     return {name: text for name, text in table.items() if text}
 
 
@@ -185,10 +187,10 @@ def why_of(result, failure):
     """A sentence about a test that is not passed."""
     if failure and result.status == ERROR:
         known = {name: text for name, text in FAILURES.values()}
-        return f"{failure}: {known.get(failure, '')}: {result.got or result.cause or result.name}".replace(": : ", ": ")
-    if result.cause:
-        return result.cause
-    return f"expected {result.expected}, came {result.got}" if result.expected else result.status
+        return f"{failure}: {result.got or known.get(failure) or result.name}"
+    if result.got:
+        return f"came {result.got}"
+    return f"expected {result.expected}" if result.expected else result.status
 
 
 def grade(lab, vendor, results, state, earlier=()):

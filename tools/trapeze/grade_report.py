@@ -11,6 +11,7 @@ from xml.etree import ElementTree as xml
 from .grade_points import EARNED, MISSING, NOT_REACHED, PARTLY, UNTESTED, WRONG, plain, tidy
 from .grade_submission import display
 from .host import TECHNOLOGY
+from .lab_page import place_of
 from .lab_result import PASSED
 
 MARKS = {EARNED: "+", PARTLY: "~", WRONG: "-", MISSING: "o", NOT_REACHED: ".", UNTESTED: "?"}
@@ -59,7 +60,7 @@ def exercise_lines(verdict):
     if verdict.status in (WRONG, PARTLY):
         lines += more_lines(verdict)
     elif verdict.status == MISSING:
-        lines.append(f"      {verdict.file}; page {verdict.page} of the book; make hint EXERCISE={verdict.name}")
+        lines.append(f"      {verdict.file}; {place_of(verdict.page)}; make hint EXERCISE={verdict.name}")
     return lines
 
 
@@ -72,7 +73,7 @@ def more_lines(verdict):
     more = len(verdict.details) - DETAILS
     if more > 0:
         lines.append(f"      and {plural(more, 'more test')} like it")
-    return [*lines, f"      page {verdict.page} of the book; make hint EXERCISE={verdict.name}"]
+    return [*lines, f"      {place_of(verdict.page)}; make hint EXERCISE={verdict.name}"]
 
 
 def test_lines(detail):

@@ -51,8 +51,15 @@ FIRMWARE = {
 USUAL = Firmware()
 
 RETURNS = re.compile(r"(.*) returns (.*), not (.*)")
-VALUE = re.compile(r"(.*) is (\S+), not (\S+)")
-RIP = re.compile(r"at RIP (0x[0-9a-f]+), .*")
+VALUE = re.compile(r"(?P<what>.*) is (?P<came>\S+), not (?:(?P<name>.*) \()?(?P<wanted>[^\s()]+)\)?")
+SENTENCES = re.compile(r"wanted: (.*); came: (.*)")
+FAULT = re.compile(r"FAULT\((\w+)(?:, (0x[0-9a-f]+|0))?\)")
+PLACE = re.compile(r"at RIP (0x[0-9a-f]+), CR2 (0x[0-9a-f]+|0)")
+NUMBER = re.compile(r"-?(0x)?[0-9a-fA-F]+U?L*|true|false")
+PRESENT, WRITE, FETCH = 1, 2, 16  # of a page fault's error code
+FAULTS = {"DE": "a division by 0, or with a quotient too large", "UD": "an instruction that the CPU does not take now",
+          "GP": "a general protection fault", "SS": "a stack fault", "BP": "an INT3", "DF": "a double fault",
+          "NM": "no floating point here", "NP": "a segment that is not present", "AC": "an access that is not aligned"}
 
 
 def image_name(lab):
@@ -102,6 +109,7 @@ class Runner:
         self.records = {name: record for name, record in
                         records_of(job.pristine, job.lab, job.vendor).items() if job.wants(name)}
         self.results, self.missing, self.boots, self.forged = {}, [], 0, 0
+        self.said = {}  # by test: lines on the console that are not the report's
 
     def run_on(self, firmware):
         """The tests of one machine, in as many boots as it takes."""
@@ -112,7 +120,7 @@ class Runner:
             if self.is_foreign(reader, names[done:], ended):
                 break
             for result in reader.results:
-                self.keep(result)
+                self.keep(result, ended)
             done += len(reader.results)
             running = reader.running
             if running and ended.end == "HANG" and running != again and self.job.vendor == "amd":
@@ -159,6 +167,8 @@ class Runner:
             result = reader.feed(line)
             if result:
                 self.job.tell(result.name, result.status == "passed")
+            elif reader.running and not line.startswith("#"):
+                self.said.setdefault(reader.running, []).append(line)
 
         words = f"key={key} tests={','.join(self.patterns(names))} skip={','.join(self.unwanted(names))} from={done}"
         machine = Machine(cpus=firmware.cpus, memory=128, firmware=firmware.firmware,
@@ -211,7 +221,7 @@ class Runner:
                  "rerun": f"make grade N={self.job.lab.number} VENDOR={self.job.vendor} TESTS={name}"}
         return TestResult(name, status, **(words | more))
 
-    def keep(self, reported):
+    def keep(self, reported, ended):
         """What the image reported about a test."""
         status = {"passed": PASSED, "skipped": SKIPPED, "error": ERROR}.get(reported.status, FAILED)
         words = {}
@@ -219,25 +229,55 @@ class Runner:
             words = self.explain(reported.differences[0])
         elif reported.reason or reported.notes:
             words = {"got": reported.reason or "; ".join(reported.notes)}
-        self.results[reported.name] = self.result(reported.name, status, **words)
+        self.results[reported.name] = self.result(reported.name, status, **words, **self.printed(reported.name, ended))
 
     def keep_broken(self, name, ended):
         """The machine ended under a test."""
-        self.results[name] = self.result(name, ERROR, got=ended.text, end=ended.end,
-                                         expected=self.records[name].expected)
+        expected = self.records[name].expected
+        self.results[name] = self.result(name, ERROR, got=ended.text, end=ended.end, **self.printed(name, ended),
+                                         expected="that the test comes to its end" if expected == "OK" else expected)
+
+    def printed(self, name, ended):
+        """What came on the console while the test ran, and where all of it is."""
+        return {"printed": tuple(self.said.get(name, ())), "log": str(getattr(ended.result, "log", ""))}
 
     def explain(self, difference):
         """expected, got and cause from what the harness printed."""
         row = f"{difference.row}: " if difference.row else ""
-        for form, relation in ((RETURNS, "returns"), (VALUE, "=")):
-            match = form.fullmatch(difference.note)
-            if match:
-                return {"expected": f"{row}{match[1]} {relation} {match[3]}",
-                        "got": f"{row}{match[1]} {relation} {match[2]}"}
-        if difference.came.startswith("a wrong value"):
-            return {"expected": f"{row}{difference.note}", "got": "that does not hold"}
-        where, match = "", RIP.fullmatch(difference.note)
+        said = self.say_values(difference.note)
+        if not said and difference.came.startswith("a wrong value"):
+            said = f"that {difference.note}", "it is not so"
+        if not said:
+            expected = "no exception, and all values as they must be" if difference.expected == "OK" \
+                else difference.expected
+            said = expected, self.say_fault(difference)
+        return {"expected": row + said[0], "got": row + said[1]}
+
+    @staticmethod
+    def say_values(note):
+        """(expected, came) of a note that has both; None for another."""
+        match = SENTENCES.fullmatch(note)
         if match:
-            where = ", ".join(symbolise(self.image, [match[1]]))
-        return {"expected": row + difference.expected,
-                "got": f"{row}{difference.came}" + (f" in {where}" if where else "")}
+            return match[1], match[2]
+        match = RETURNS.fullmatch(note)
+        if match:
+            return f"{match[1]} returns {match[3]}", f"it returns {match[2]}"
+        match = VALUE.fullmatch(note)
+        if not match:
+            return None
+        name = match["name"]
+        wanted = match["wanted"] if not name or NUMBER.fullmatch(name) else f"{name} ({match['wanted']})"
+        return f"{match['what']} = {wanted}", f"{match['what']} = {match['came']}"
+
+    def say_fault(self, difference):
+        """An exception: which, in which function, and what it means."""
+        place, fault = PLACE.fullmatch(difference.note), FAULT.fullmatch(difference.came)
+        where = ", ".join(symbolise(self.image, [place[1]])) if place else ""
+        meaning = ""
+        if fault and place and fault[1] == "PF":
+            code = int(fault[2] or "0", 16)
+            access = "an instruction fetch from" if code & FETCH else "a write to" if code & WRITE else "a read from"
+            meaning = f": {access} address {place[2]}, " + ("which is protected" if code & PRESENT else "where no page is")
+        elif fault:
+            meaning = f": {FAULTS[fault[1]]}" if fault[1] in FAULTS else ""
+        return difference.came + (f" in {where}" if where else "") + meaning

@@ -24,6 +24,7 @@ PARALLEL = 2  # boots
 WORDS_MAX = 600  # characters of the word forms=
 SCRIPT = "help; cpuid; mem; run sieve; run tree; run count; run echo hello; run twice float; ps; poweroff"
 RECORD = re.compile(r"(?:\[\w+\] )?@ (\S+) (\S+) ")
+LOG_OF = {"reach": "isolation", "sweeps": "isolation", "tinyos": "tinyos"}  # boots, and the kind of their tests
 PROBE_KINDS = ("probe/", "isolation/", "tinyos/")
 SWEEP_SAMPLE = 251  # one access in so many, and those that matter
 # What a guest without stage-2 tables reaches: (what must be, why it is not so yet).
@@ -75,6 +76,7 @@ class Runner:
         self.selection = selection_of(job.lab)
         self.native = run_natively(job.pristine, job.lab, job.vendor, job.nonce)
         self.results, self.tried_again = {}, False
+        self.logs = {}  # by the kind of test: the console of its last boot
 
     def boot(self, name, modules, words=""):
         """One boot with these guests; (Ended, the lines that the first one said)."""
@@ -89,7 +91,9 @@ class Runner:
 
     def boot_once(self, what, name):
         """The same, as it comes."""
-        return boot(self.job, what, machine_of(self.job.vendor), name, LIMIT, SILENCE, self.listen, output=OUTPUT)
+        ended = boot(self.job, what, machine_of(self.job.vendor), name, LIMIT, SILENCE, self.listen, output=OUTPUT)
+        self.logs[LOG_OF.get(name, "probe")] = str(getattr(ended.result, "log", ""))
+        return ended
 
     def guest(self, image, words, name=GUEST, memory="48M"):
         """A guest's module."""
@@ -113,7 +117,7 @@ class Runner:
             rerun = self.rerun(f"FORMS={what.partition('/')[0]}")
         elif kind == "isolation" and self.selection.sweeps:
             rerun = self.rerun(f"SWEEPS={what}")
-        return TestResult(name, status, **({"rerun": rerun} | words))
+        return TestResult(name, status, **({"rerun": rerun, "log": self.logs.get(kind, "")} | words))
 
     def rerun(self, words):
         """The command that runs a bit of the probe again, under a debugger where there is one."""

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from . import verdict
+from .console import symbolise
 from .session import Session
 
 OUTPUT_LIMIT = 1_000_000  # bytes of one boot's console
@@ -15,11 +16,14 @@ LINE_LIMIT = 20_000  # and of one line
 MISSING = re.compile(r"exercise missing: (\S+) \(lab \d+, page \S+\)")
 ENDS = {verdict.TRIPLE_FAULT: "SHUTDOWN", verdict.PANIC: "PANIC", verdict.TIMED_OUT: "HANG",
         verdict.EMULATOR_ERROR: "EMULATOR_ERROR", verdict.PASSED: "EARLY_EXIT", verdict.FAILED: "EARLY_EXIT"}
+HARNESS_LINE = re.compile(r"(?:last line: )?# run \S+(?: ~[0-9a-f]{8})?$")  # which test it was is said anyway
+# The RIP: of Bochs' debugger when it stops, of QEMU's register dump.
+STOPPED = re.compile(r"^\(0\)\S* \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]{16}) |^RIP=([0-9a-f]{16})", re.MULTILINE)
 # What an end means, for people.
 ENDINGS = {
-    "SHUTDOWN": "the machine shut down: a triple fault",
+    "SHUTDOWN": "an exception came while the CPU was delivering a double fault, and it shut down",
     "PANIC": "the image panicked",
-    "HANG": "nothing came any more",
+    "HANG": "it never came back",
     "EMULATOR_ERROR": "the emulator stopped",
     "EARLY_EXIT": "the image ended before its tests did",
     "RESET": "the machine was reset",
@@ -110,7 +114,26 @@ def boot(job, what, machine, name, limit, silence, listener, restarted=lambda: F
     end = watch.end or ENDS[result.end]
     if end in ("EARLY_EXIT", "HANG") and not any(line.strip() for line in result.lines):
         end = "EMPTY"
-    return Ended(end, f"{ENDINGS[end]} ({result})", result.lines, result)
+    return Ended(end, describe(end, result, what), result.lines, result)
+
+
+def describe(end, result, what):
+    """A boot's end in a sentence: what it means, what is known, and where the CPU was, if that is known."""
+    detail = HARNESS_LINE.sub("", str(result.detail)).strip("; ")
+    place = "" if what.modules else place_of_cpu(result.log, what.kernel)  # a guest's addresses are its own
+    known = "; ".join(part for part in (detail, place and f"the CPU was in {place}") if part)
+    return f"{ENDINGS[end]}: {known}" if known else ENDINGS[end]
+
+
+def place_of_cpu(log, kernel):
+    """The function in which Bochs stopped at its limit, or QEMU shut down; "" where nobody says."""
+    try:
+        text = log.with_suffix(".emulator.log").read_text(errors="replace")
+    except OSError:
+        return ""
+    found = [match[1] or match[2] for match in STOPPED.finditer(text)]
+    names = symbolise(kernel, [f"0x{found[-1]}"]) if found else []
+    return names[0] if names and not names[0].startswith("??") else ""
 
 
 def missing_exercises(lines):

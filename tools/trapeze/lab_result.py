@@ -1,6 +1,7 @@
 """What a lab's tests come to, one TestResult each: the words that the grader, its reports and the labs' own
 tests share. Running the tests is lab_run's, points are the grader's."""
 
+import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -9,6 +10,9 @@ MISSING = "missing"  # an exercise that the test is about is not written yet
 NOT_REACHED = "not-reached"  # an exercise that it needs is missing, or the machine ended before it
 ERROR = "error"  # the machine ended under it (a hang, a panic, a triple fault), or the report is no report
 STATUSES = (PASSED, FAILED, SKIPPED, MISSING, NOT_REACHED, ERROR)
+
+
+FAULT = re.compile(r"(?:[^:]*: )?FAULT\((\w+)")  # how an outcome that is an exception begins, after its row
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class TestResult:
     rerun: str = ""  # the command that runs it again, under a debugger where there is one
     end: str = ""  # how the machine ended under it: HANG, PANIC, SHUTDOWN, RESET, ... or ""
     exercises: tuple = ()  # the missing ones that MISSING and NOT_REACHED speak of
+    printed: tuple = ()  # lines that came while it ran and are not the report's: the student's
+    log: str = ""  # the file with the console of its boot
     note: str = ""  # e.g. "from lab 5": the failure is known and is this lab's lesson
 
     @property
@@ -36,6 +42,13 @@ class TestResult:
     def good(self):
         """Does it earn its points?"""
         return self.status == PASSED
+
+    @property
+    def told_cause(self):
+        """The likely cause, unless what came is none of the wrong answers that it was thought of for: the machine
+        ended, or an exception that no instruction of virtualization makes."""
+        fault = FAULT.match(self.got)
+        return "" if self.status == ERROR or fault and fault[1] not in ("UD", "GP") else self.cause
 
     def with_(self, **changes):
         """The same with some of it changed."""
