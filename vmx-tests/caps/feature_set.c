@@ -3,7 +3,6 @@
    offers the second. */
 #define TEST_FOLDER "caps/"
 #include "runtime/harness.h"
-#include "spec/cpuid.h"
 #include "vmx-tests/guest.h"
 
 struct implication_row {
@@ -67,92 +66,5 @@ SWEEP(feature_set, intel_64, "SDM Host Address-Space Size",
 	.covers = "control:VM_EXIT_HOST_ADDRESS_SPACE_SIZE control:VM_ENTRY_IA32E_MODE_GUEST")
 {
 	CHECK(test_observe(offers(TEST_ROW(struct implication_row)->control)));
-	return OK;
-}
-
-/* Controls about an instruction or a feature that CPUID reports. "MONITOR exiting" is none: the
-   CPUID bit of MONITOR follows IA32_MISC_ENABLE. */
-struct cpuid_row {
-	struct test_row row;
-	enum vmx_control_index control;
-	uint32_t leaf, subleaf;
-	char part; /* of "abcd": EAX to EDX */
-	uint64_t bit;
-};
-
-#define ABOUT(word, name, ...)                                                                     \
-	{                                                                                          \
-		{ #word "_" #name, OK }, CONTROL_##word##_##name, __VA_ARGS__                      \
-	}
-#define LEAF_1 CPUID_FEATURES, 0
-#define LEAF_7 CPUID_STRUCTURED, 0
-
-static const struct cpuid_row features[] = {
-	ABOUT(PROC2, ENABLE_RDTSCP, CPUID_EXT_FEATURES, 0, 'd', CPUID_EXT_EDX_RDTSCP),
-	ABOUT(PROC2, ENABLE_INVPCID, LEAF_7, 'b', CPUID_7_EBX_INVPCID),
-	ABOUT(PROC2, ENABLE_XSAVES, CPUID_XSAVE, 1, 'a', CPUID_D1_EAX_XSAVES),
-	ABOUT(PROC2, RDRAND_EXITING, LEAF_1, 'c', CPUID_1_ECX_RDRAND),
-	ABOUT(PROC2, RDSEED_EXITING, LEAF_7, 'b', CPUID_7_EBX_RDSEED),
-	ABOUT(PROC2, ENCLS_EXITING, LEAF_7, 'b', CPUID_7_EBX_SGX),
-	ABOUT(PROC2, ENCLV_EXITING, LEAF_7, 'b', CPUID_7_EBX_SGX),
-	ABOUT(PROC2, ENABLE_USER_WAIT_PAUSE, LEAF_7, 'c', CPUID_7_ECX_WAITPKG),
-	ABOUT(PROC2, ENABLE_PCONFIG, LEAF_7, 'd', CPUID_7_EDX_PCONFIG),
-	ABOUT(PROC2, PASID_TRANSLATION, LEAF_7, 'c', CPUID_7_ECX_ENQCMD),
-	ABOUT(PROC2, CONCEAL_VMX_FROM_PT, LEAF_7, 'b', CPUID_7_EBX_PT),
-	ABOUT(VM_ENTRY, LOAD_BNDCFGS, LEAF_7, 'b', CPUID_7_EBX_MPX),
-	ABOUT(VM_ENTRY, LOAD_CET_STATE, LEAF_7, 'c', CPUID_7_ECX_CET_SS),
-	ABOUT(VM_ENTRY, LOAD_PKRS, LEAF_7, 'c', CPUID_7_ECX_PKS),
-	ABOUT(VM_ENTRY, LOAD_RTIT_CTL, LEAF_7, 'b', CPUID_7_EBX_PT),
-	ABOUT(VM_EXIT, CLEAR_RTIT_CTL, LEAF_7, 'b', CPUID_7_EBX_PT),
-	ABOUT(VM_EXIT, LOAD_CET_STATE, LEAF_7, 'c', CPUID_7_ECX_CET_SS),
-	ABOUT(VM_EXIT, LOAD_PKRS, LEAF_7, 'c', CPUID_7_ECX_PKS),
-	ABOUT(VM_EXIT, CLEAR_BNDCFGS, LEAF_7, 'b', CPUID_7_EBX_MPX),
-};
-
-static uint32_t cpuid_part(const struct cpuid_row *row)
-{
-	struct cpuid id;
-
-	if (cpuid(row->leaf & CPUID_EXT_MAX, 0).eax < row->leaf)
-		return 0;
-	id = cpuid(row->leaf, row->subleaf);
-	return row->part == 'a'   ? id.eax
-	       : row->part == 'b' ? id.ebx
-	       : row->part == 'c' ? id.ecx
-				  : id.edx;
-}
-
-SWEEP(feature_set, cpuid, "SDM Definitions of VM-Execution Control Fields",
-	"a control about a feature of the CPU is offered only where CPUID reports the feature",
-	features,
-	.covers = "msr:IA32_VMX_PROCBASED_CTLS2 msr:IA32_VMX_ENTRY_CTLS msr:IA32_VMX_EXIT_CTLS")
-{
-	const struct cpuid_row *row = TEST_ROW(struct cpuid_row);
-	bool reported = cpuid_part(row) & row->bit;
-
-	CHECK(test_observe(!offers(row->control) || reported));
-	return OK;
-}
-
-/* Pairs of controls that save and load one thing: where it can be loaded at entry it can be loaded
- * at exit. */
-static const struct implication_row pairs[] = {
-	IMPLIES(VM_ENTRY, LOAD_PERF_GLOBAL_CTRL, VM_EXIT, LOAD_PERF_GLOBAL_CTRL),
-	IMPLIES(VM_ENTRY, LOAD_PAT, VM_EXIT, LOAD_PAT),
-	IMPLIES(VM_ENTRY, LOAD_PAT, VM_EXIT, SAVE_PAT),
-	IMPLIES(VM_ENTRY, LOAD_EFER, VM_EXIT, LOAD_EFER),
-	IMPLIES(VM_ENTRY, LOAD_EFER, VM_EXIT, SAVE_EFER),
-	IMPLIES(VM_ENTRY, LOAD_BNDCFGS, VM_EXIT, CLEAR_BNDCFGS),
-	IMPLIES(VM_ENTRY, LOAD_CET_STATE, VM_EXIT, LOAD_CET_STATE),
-	IMPLIES(VM_ENTRY, LOAD_PKRS, VM_EXIT, LOAD_PKRS),
-};
-
-SWEEP(feature_set, pairs, "SDM VM-Entry Controls",
-	"what can be loaded at VM entry can be saved, loaded or cleared at VM exit", pairs,
-	.covers = "msr:IA32_VMX_ENTRY_CTLS msr:IA32_VMX_EXIT_CTLS")
-{
-	const struct implication_row *row = TEST_ROW(struct implication_row);
-
-	CHECK(test_observe(!offers(row->control) || offers(row->implied)));
 	return OK;
 }
