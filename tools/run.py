@@ -57,7 +57,8 @@ def suit_handout(arguments):
     lab, _ = read_handout()
     if lab is not None and lab < STAGE2_LAB and "stage2=" not in arguments.words and not arguments.image:
         arguments.words = f"{arguments.words} stage2=off".strip()
-        arguments.guests = arguments.guests or "tinyos-high"
+        if EXPERIMENT not in arguments.words.split():
+            arguments.guests = arguments.guests or "tinyos-high"
 
 
 def describe_boot(arguments, cpus, interactive):

@@ -1,8 +1,10 @@
 """What `make run` says of exercises in a hand-out. No emulator runs: what the console said is given."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import run
 from trapeze import demo
 from trapeze.lab_page import place_of
 from trapeze.run_exercises import Exercises, Screen
@@ -107,3 +109,13 @@ def test_a_guest_without_a_prefix_has_said_it_too():
     guest = demo.Guest("a", Path("tinyos-high.elf"))
     said = ["[1 sieve] 9592 primes below 100000"]
     assert len(demo.missing([guest], said)) == len(demo.missing([guest], [f"[a] {said[0]}"])) == len(demo.EXPECTED) - 1
+
+
+@pytest.mark.parametrize("words,guests,wanted", [("", "", "tinyos-high"), ("selftest=sensitive", "", ""),
+                                                 ("slice=500", "a=x", "a=x")])
+def test_what_a_handout_boots(monkeypatch, words, guests, wanted):
+    """The experiment of lab 0 needs no guest, and expects nothing of one."""
+    monkeypatch.setattr(run, "read_handout", lambda: (0, "intel"))
+    arguments = SimpleNamespace(words=words, guests=guests, image="")
+    run.suit_handout(arguments)
+    assert arguments.guests == wanted and "stage2=off" in arguments.words.split()
