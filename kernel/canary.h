@@ -6,8 +6,8 @@
 
 #include "runtime/compiler.h"
 
-/* Plants canary pages in free memory and notes what the image's code and tables are. 0 or -ENOMEM.
- */
+/* Plants canary pages in free memory, leaves other words in some of the rest, and notes what the
+   image's code and tables are. 0 or -ENOMEM. */
 int canary_init(void);
 
 bool canary_is_on(void);

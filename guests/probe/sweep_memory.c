@@ -3,6 +3,7 @@
 #include "guests/probe/sweep.h"
 
 #include "runtime/boot.h"
+#include "runtime/page_alloc.h"
 #include "runtime/x86.h"
 #include "spec/cpuid.h"
 
@@ -207,6 +208,32 @@ static void write_edge(const struct sweep *sweep, uint64_t index, struct sweep_r
 	result->value = *word;
 }
 
+/* memory_fresh: a block that this program has not used, nor anybody before it. */
+static uint8_t *fresh;
+
+static uint64_t count_fresh(const struct sweep *sweep)
+{
+	fresh = page_alloc(PAGE_ORDER_2M);
+	return fresh != NULL ? PAGE_SIZE_2M / PAGE_SIZE : 0;
+}
+
+static uint64_t where_fresh(const struct sweep *sweep, uint64_t index)
+{
+	return (uintptr_t)fresh + index * PAGE_SIZE;
+}
+
+static void expect_fresh(const struct sweep *sweep, uint64_t index, struct sweep_policy *policy)
+{
+	policy->rule = "fresh";
+	policy->mask = ~UINT64_C(0);
+}
+
+/* In the middle: the allocator's list goes through the first words. */
+static void read_fresh(const struct sweep *sweep, uint64_t index, struct sweep_result *result)
+{
+	result->value = *(volatile uint64_t *)(where_fresh(sweep, index) + PAGE_SIZE / 2);
+}
+
 static const struct sweep_kind every_2m = {
 	.count = count_2m,
 	.where = where_2m,
@@ -238,6 +265,14 @@ static const struct sweep_kind writes = {
 	.access = write_edge,
 };
 
+static const struct sweep_kind fresh_pages = {
+	.count = count_fresh,
+	.where = where_fresh,
+	.matters = always_matters,
+	.expect = expect_fresh,
+	.access = read_fresh,
+};
+
 #define RULE                                                                                       \
 	"outside its memory a virtual machine reads all ones and writes nothing; every access "    \
 	"exits"
@@ -259,6 +294,10 @@ static const struct sweep sweeps[] = {
 		.what = "a write to every page around the edges of the memory",
 		.rule = RULE,
 		.kind = &writes },
+	{ .name = "memory_fresh",
+		.what = "a read of memory that is used for the first time",
+		.rule = "a virtual machine's memory is zero when it first touches it",
+		.kind = &fresh_pages },
 };
 
 const struct sweep_list sweep_memory = { sweeps, ARRAY_SIZE(sweeps) };

@@ -24,8 +24,8 @@ static const struct device {
    that would do. */
 static uint8_t leaking[PORTS / 8];
 
-/* The device at each port, or NULL. */
-static const struct device *device_at[PORTS];
+/* For each port its device's place in the table above, from 1; 0 where there is none. */
+static uint8_t device_at[PORTS];
 
 static void place_devices(void)
 {
@@ -33,7 +33,7 @@ static void place_devices(void)
 
 	for (i = 0; i < ARRAY_SIZE(devices); i++)
 		for (port = 0; port < devices[i].ports; port++)
-			device_at[devices[i].first + port] = &devices[i];
+			device_at[devices[i].first + port] = (uint8_t)(i + 1);
 }
 
 static bool is_console(uint16_t port)
@@ -66,10 +66,9 @@ static void expect(const struct sweep *sweep, uint64_t index, struct sweep_polic
 	policy->exits = true;
 	for (i = 0; i < sweep->size; i++) {
 		uint16_t port = (uint16_t)(index + i);
-		const struct device *device = device_at[port];
 
-		if (device != NULL)
-			policy->rule = device->name;
+		if (device_at[port] != 0)
+			policy->rule = devices[device_at[port] - 1].name;
 		else
 			policy->mask |= BITS(7, 0) << 8 * i;
 		policy->skip |= is_console(port);

@@ -173,6 +173,9 @@ def msr_cause(record, kind):
 
 def memory_cause(record, kind):
     """Of a violation by an access to memory."""
+    if record.form == "memory_fresh":
+        return ("memory that the virtual machine uses for the first time shows what somebody else left in it: "
+                "it is not zeroed before it is mapped")
     if kind == "fault":
         return f"guest-physical address {record.mode}: the monitor injects a fault where a PC's bus answers ones"
     return (f"guest-physical address {record.mode} is mapped: stage 2 gives the guest a page, or a right to it, "
