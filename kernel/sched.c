@@ -73,7 +73,7 @@ static bool run_round(void)
 			vcpu_run(&vm->vcpu, rdtsc() + slice_ticks());
 			ran = true;
 		}
-		if (smp_this()->number == 0)
+		if (smp_this()->number == 0 && vm->use_stage2)
 			terminal_poll();
 	}
 	return ran;

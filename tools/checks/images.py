@@ -222,6 +222,28 @@ def shell_in_a_terminal(platform):
     return verdict(name, [] if child.exitstatus == 0 else [f"exit status {child.exitstatus}"])
 
 
+def shell_that_owns_the_line(platform):
+    """With stage2=off the guest has the UART: nobody else may take what is typed."""
+    name = f"run/shell-stage2-off/{platform}"
+    on, cpu = platform.split("-")
+    child = pexpect.spawn(sys.executable, [str(ROOT / "tools/run.py"), "--on", on, "--cpu", cpu, "--guests",
+                                           "tinyos-high", "--words", "stage2=off"],
+                          timeout=90, encoding="utf-8", dimensions=(24, 200))
+    try:
+        child.expect("tinyos> ")
+        for number in range(10):
+            child.send(f"run echo typed{number}abcdefghijklmnop\r")
+            child.expect(rf"\] typed{number}abcdefghijklmnop\r\n(.*\n)*tinyos> ")
+        child.send("poweroff\r")
+        child.expect(r"powered off, status 0[\s\S]*run: passed")
+        child.expect(pexpect.EOF)
+    except pexpect.ExceptionPexpect:
+        return verdict(name, [f"came {child.before[-500:]!r}"])
+    finally:
+        child.close(force=True)
+    return verdict(name, [] if child.exitstatus == 0 else [f"exit status {child.exitstatus}"])
+
+
 # What a person types, and what must then come.
 TYPED = (
     ("", "tinyos> "),
@@ -265,6 +287,7 @@ def iso_boots(name, option, firmware):
 
 EXTRAS = (
     ("run/shell", shell_in_a_terminal, 10),
+    ("run/shell-stage2-off", shell_that_owns_the_line, 10),
     ("image/tinyos-same-as-guest", same_as_guest, 6),
     ("run/one-of-two-dies", guest_that_dies, 5),
 )
