@@ -35,6 +35,7 @@ static void handle_exception(struct vcpu *vcpu, const struct exit *exit)
 static void handle_tick(struct vcpu *vcpu, const struct exit *exit)
 {
 	vm_update(vcpu->vm, exit->tsc);
+	vcpu->progress.due = true;
 	vcpu->attention = true;
 }
 

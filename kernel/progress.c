@@ -75,7 +75,7 @@ static void suspect(struct vcpu *vcpu, const struct exit *before)
 		return;
 	progress->times = is_still_at(vcpu, before) ? progress->times + 1 : 0;
 	if (progress->times >= TICKS_SUSPECT) {
-		*progress = (struct progress){ .watched = true };
+		*progress = (struct progress){ .due = true, .watched = true };
 		vcpu->attention = true;
 	}
 }
@@ -85,6 +85,7 @@ void progress_check(struct vcpu *vcpu)
 	const struct ring *ring = &stats_rings[vcpu->cpu];
 	const struct exit *last = &ring->exit[(ring->next - 1) % STATS_RING];
 
+	vcpu->progress.due = vcpu->progress.watched;
 	if (ring->next == 0)
 		return;
 	if (vcpu->progress.watched && is_outside(vcpu, last))

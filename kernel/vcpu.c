@@ -70,7 +70,8 @@ static bool prepare_entry(struct vcpu *vcpu, uint64_t now, uint64_t until)
 	struct vm *vm = vcpu->vm;
 
 	vcpu->attention = false;
-	progress_check(vcpu);
+	if (unlikely(vcpu->progress.due))
+		progress_check(vcpu);
 	if (vcpu->kill && !vcpu->stopped)
 		vm_die(vm, "killed by the user");
 	if (now >= until || vcpu->yielded || !vcpu_is_runnable(vcpu))

@@ -51,10 +51,13 @@ static void make_exit(enum exit_kind kind, uint8_t number, uint64_t at, uint64_t
 	ring->exit[ring->next++ % STATS_RING] =
 		(struct exit){ .kind = kind, .vm = number, .rip = at, .io.rep = rep };
 	rip = next;
-	if (number != vm.number || !(vm.vcpu.attention || kind == EXIT_TICK))
+	if (number != vm.number)
 		return;
-	vm.vcpu.attention = false;
-	progress_check(&vm.vcpu);
+	vm.vcpu.progress.due |= kind == EXIT_TICK;
+	if (vm.vcpu.progress.due) {
+		vm.vcpu.attention = false;
+		progress_check(&vm.vcpu);
+	}
 }
 
 static void start(void)
