@@ -8,7 +8,7 @@ from trapeze import suite_run, verdict
 from trapeze.platforms import Machine
 from trapeze.records import Record
 from trapeze.suite_log import LogReader
-from trapeze.suite_progress import PlainProgress
+from trapeze.suite_progress import PlainProgress, RichProgress
 from trapeze.verdict import Result
 
 HEAD = ["# cpu GenuineIntel signature 0x50654", "# msr 0x480 IA32_VMX_BASIC 0x2b", "KTAP version 1",
@@ -200,6 +200,38 @@ def test_alone_is_falsified_by_other_ends(monkeypatch):
                         suite_run.TestResult(record.name, "passed", came=came))
     found, _ = run(monkeypatch, [boot], planned=0, alone=[ALONE], words="forge=on")
     assert found.results[0].notes == ["forged: 0 outcomes, 0 of 4 observations noticed"], "count_forgeries() refuses it"
+
+
+def test_alone_runs_beside_the_others(monkeypatch):
+    """Whichever boots first: the runs are told apart by what they were asked for."""
+    together = [*HEAD, "1..1", "# run a/x", "ok 1 a/x",
+                "# totals: 1 passed, 0 failed, 0 errors, 0 skipped, 1 checks"]
+    alone = [*HEAD, "1..1", "# run a/alone/end"]
+
+    class ByWords(FakeSession):
+        def run(self):
+            lines, end = (alone, verdict.TRIPLE_FAULT) if "skip=" not in self.words_of else (together, verdict.PASSED)
+            for line in lines:
+                self.listener(line)
+            return Result(end, "", lines, 0, 1.0, None)
+
+        def __init__(self, platform, boot, *rest, **more):
+            self.words_of = boot.cmdline
+            super().__init__(platform, boot, *rest, **more)
+
+    monkeypatch.setattr(suite_run, "Session", ByWords)
+    runner = suite_run.Runner("vmx-tests", FakePlatform, Machine(), PlainProgress(2))
+    runner.run_selected(["*"], [Record("a/x", "", "", "OK"), ALONE], [])
+    assert sorted(statuses(runner.run)) == [("a/alone/end", "passed"), ("a/x", "passed")]
+    assert runner.run.boots == 2 and runner.run.checks == 2 and runner.run.complaints == []
+
+
+def test_display_in_a_terminal():
+    progress = RichProgress(1)
+    with progress:
+        progress.start("a/x")
+        progress.end(suite_run.TestResult("a/x", "known"))
+    assert (progress.done, progress.running, progress.counts()) == (1, "a/x", "0 failed, 1 known")
 
 
 def test_alone_uncompared(monkeypatch):

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from . import HostError, build_folder, host, iso
+from . import HostError, build_folder, host, iso, verdict
 from .boot import qemu_arguments
 from .nested import Nested
-from .verdict import judge
 
 QEMU_PASSED, QEMU_FAILED = 33, 35  # what isa-debug-exit makes of 0x10 and 0x11
 HUMAN_RATE = 50_000_000  # instructions per second
@@ -56,7 +55,7 @@ class Launch:
     passed: int  # the emulator's exit status when the image passed, or failed
     failed: int
     logs: tuple  # files in which the emulator speaks about itself
-    judge: Callable = judge  # of Evidence: how the run ended
+    judge: Callable = verdict.judge  # of Evidence: how the run ended
     stopped: Callable = lambda: False  # () -> whether nothing more will come from it
 
 

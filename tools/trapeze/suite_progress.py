@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import threading
 import time
 
 from .suite_log import ERROR, FAILED, KNOWN
@@ -25,6 +26,7 @@ class PlainProgress:
     def __init__(self, total):
         self.total, self.done, self.bad, self.known = total, 0, 0, 0
         self.spoke = time.monotonic()
+        self.lock = threading.Lock()  # two boots may run at the same time
 
     def __enter__(self):
         return self
@@ -37,13 +39,14 @@ class PlainProgress:
 
     def end(self, result):
         """A test has ended."""
-        self.done += 1
-        if result.status in (FAILED, ERROR):
-            self.bad += 1
-            for line in describe(result):
-                self.say(line)
-        self.known += result.status == KNOWN
-        self.show()
+        with self.lock:
+            self.done += 1
+            if result.status in (FAILED, ERROR):
+                self.bad += 1
+                for line in describe(result):
+                    self.say(line)
+            self.known += result.status == KNOWN
+            self.show()
 
     def say(self, line):
         """A line that stays."""
@@ -82,7 +85,6 @@ class RichProgress(PlainProgress):
 
     def start(self, name):
         self.running = name
-        self.known += result.status == KNOWN
         self.show()
 
     def say(self, line):

@@ -2,6 +2,7 @@
 test, and the rest runs in a new boot. Tests of a group "alone" are booted one by one."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from . import image, nested, verdict
@@ -29,6 +30,15 @@ class SuiteRun:
     seed: int = None  # of a random order
     seconds: float = 0.0
     lines: list = field(default_factory=list)  # of the console, of all boots
+
+    def add(self, other):
+        """What another run, of other tests, came to."""
+        self.results += other.results
+        self.complaints += other.complaints
+        self.lines += other.lines
+        self.checks += other.checks
+        self.boots += other.boots
+        self.fingerprint = self.fingerprint or other.fingerprint
 
 
 class Watchdog:
@@ -71,8 +81,8 @@ class Runner:
     """Boots a suite's image until each of the selected records has its result."""
 
     def __init__(self, suite, platform, machine, progress, words="", slowness=1,
-                 judge=lambda result: None):
-        self.suite, self.platform = suite, platform
+                 judge=lambda result: None, beside=""):
+        self.suite, self.platform, self.beside = suite, platform, beside
         self.machine = replace(machine, suite=True)
         self.progress = progress
         self.judge = judge  # called with each result before it is shown: it may be a known failure
@@ -90,7 +100,7 @@ class Runner:
 
     def log_name(self):
         """Of this boot, so that runs on several models do not share a log."""
-        names = (self.suite, self.platform.name, self.machine.model, str(self.run.boots))
+        names = (self.suite, self.platform.name, self.machine.model, self.beside, str(self.run.boots))
         return "-".join(name for name in names if name)
 
     def boot(self, words, alone=()):
@@ -135,10 +145,22 @@ class Runner:
         if self.boots_slowly:
             self.run_together(patterns, len(records), order_words, alone)
             return
-        if len(alone) < len(records):
-            self.run_together(patterns, len(records) - len(alone), order_words)
+        started = time.monotonic()
+        with ThreadPoolExecutor(1) as second:
+            beside = second.submit(self.run_beside, alone)
+            if len(alone) < len(records):
+                self.run_together(patterns, len(records) - len(alone), order_words)
+            self.run.add(beside.result())
+        self.run.seconds = time.monotonic() - started
+
+    def run_beside(self, alone):
+        """The tests that end their machine, for the time that the others' boot takes: a SuiteRun of its own."""
+        other = Runner(self.suite, self.platform, self.machine, self.progress, self.words,
+                       judge=self.judge, beside="alone")
+        other.patience = self.patience
         for record in alone:
-            self.run_alone(record)
+            other.run_alone(record)
+        return other.run
 
     def run_together(self, patterns, planned, order_words=(), alone=()):
         """The tests that share boots. `planned` of them must be reported. `alone`: the records, when
