@@ -18,7 +18,7 @@
 
 #define ONES8            UINT8_MAX
 #define ONES32           UINT32_MAX
-#define LOOPS_PER_SECOND 20 /* an attempt to keep the CPU takes so long: several time slices */
+#define LOOPS_PER_SECOND 5 /* an attempt to keep the CPU takes so long: several of probe_sweep.py's slices */
 #define VMXON_REGION     4096
 
 enum step_op { IN8, IN32, OUT8, OUT16, OUT32, READ32, WRITE32, READ_MSR, WRITE_MSR, CALL };

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from trapeze.handout import write_handout
 from trapeze.lab import VENDORS, all_exercises, load_labs
+from trapeze.lab_page import place_of
 from trapeze.platforms import WITHOUT_KVM
 from trapeze.testing import FAILED, PASSED, Job, Outcome
 
 SAMPLE = ((0, "amd"), (1, ""), (2, "amd"), (3, "intel"), (4, "amd"), (5, "intel"))
-MISSING = re.compile(r"^exercise missing: (\S+) \(lab (\d+), page (\S+)\)$", re.MULTILINE)
+MISSING = re.compile(r"^exercise missing: (\S+) \(lab (\d+): (.+)\)$", re.MULTILINE)
+LATER = re.compile(r"^exercise missing: (?:and )?(\d+) of later labs$", re.MULTILINE)
 STAGE2_LAB = 5
 
 
@@ -37,11 +39,15 @@ def boot(tree, vendor):
 
 def complaint_about(output, number, vendor, labs):
     """What is wrong with a boot, or ""."""
-    wanted = {(exercise.name, str(exercise.lab), exercise.page)
-              for exercise in all_exercises(labs, vendor) if exercise.lab >= number}
+    exercises = [exercise for exercise in all_exercises(labs, vendor) if exercise.lab >= number]
+    wanted = {(exercise.name, str(exercise.lab), place_of(exercise.page))
+              for exercise in exercises if exercise.lab == number}
     found = set(MISSING.findall(output))
     if found != wanted:
         return f"named wrongly: {sorted(wanted ^ found)}\n{output}"
+    later = sum(map(int, LATER.findall(output)))
+    if later != len(exercises) - len(wanted):
+        return f"{later} of later labs are counted, not {len(exercises) - len(wanted)}\n{output}"
     if "*** END failed: 1" not in output or "exercise reached: " not in output:
         return f"it did not end at an exercise:\n{output}"
     return ""

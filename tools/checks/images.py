@@ -232,8 +232,11 @@ def shell_that_owns_the_line(platform):
     try:
         child.expect("tinyos> ")
         for number in range(10):
-            child.send(f"run echo typed{number}abcdefghijklmnop\r")
-            child.expect(rf"\] typed{number}abcdefghijklmnop\r\n(.*\n)*tinyos> ")
+            for key in f"run echo typed{number}":  # as a person does, who looks: a UART holds 16 characters
+                child.send(key)
+                child.expect_exact(key)
+            child.send("\r")
+            child.expect(rf"\] typed{number}\r\n(.*\n)*tinyos> ")
         child.send("poweroff\r")
         child.expect(r"powered off, status 0[\s\S]*run: passed")
         child.expect(pexpect.EOF)
