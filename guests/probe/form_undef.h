@@ -1,5 +1,5 @@
-/* Takes back what form.c defines for one reading of spec/instructions.def: the next size of code defines it
-   anew. Included again and again, on purpose. */
+/* Takes back what form.c defines for one reading of spec/instructions.def: the next size of code
+   defines it anew. Included again and again, on purpose. */
 #undef FORM64
 #undef FORM32
 #undef FORM

@@ -1,16 +1,12 @@
 /* Attempts to take the machine over, each a few steps from a table: to turn virtualization on, to
-   change the clock, to disable caches, to send INIT, NMI and SMI, to reset or leave the machine, to
-   keep the CPU. */
-#include "guests/probe/sweep.h"
+   change the clock, to disable caches, to send INIT, NMI and SMI, to reset or leave the machine. To
+   keep the CPU is sweep_loop.c's. */
+#include "guests/probe/sweep_step.h"
 
-#include "guests/probe/witness.h"
-#include "runtime/clock.h"
-#include "runtime/hypercall.h"
 #include "runtime/x86.h"
 #include "spec/apic.h"
 #include "spec/chipset.h"
 #include "spec/cmos.h"
-#include "spec/cpuid.h"
 #include "spec/pic.h"
 #include "spec/pit.h"
 #include "spec/reset.h"
@@ -18,113 +14,7 @@
 
 #define ONES8            UINT8_MAX
 #define ONES32           UINT32_MAX
-#define LOOPS_PER_SECOND 5 /* an attempt to keep the CPU takes so long: several of probe_sweep.py's slices */
 #define VMXON_REGION     4096
-
-enum step_op { IN8, IN32, OUT8, OUT16, OUT32, READ32, WRITE32, READ_MSR, WRITE_MSR, CALL };
-
-struct step {
-	const char *name;
-	enum step_op op;
-	uint64_t where; /* port, address, MSR */
-	uint64_t write;
-	int fault; /* vector of the exception it must make, or 0; what is read otherwise must be
-		      `expect` */
-	uint64_t expect;
-	uint64_t (*call)(void);
-	bool stays;      /* need not exit */
-	bool amd, intel; /* only there */
-};
-
-#define TO(how, where_to, value) .op = (how), .where = (where_to), .write = (value)
-#define FROM(how, where_from)    .op = (how), .where = (where_from)
-#define DO(function)             .op = CALL, .call = (function)
-
-static bool is_amd(void)
-{
-	return cpuid(CPUID_VENDOR, 0).ecx == CPUID_VENDOR_ECX_AMD;
-}
-
-static uint64_t count(const struct sweep *sweep)
-{
-	return sweep->steps_count;
-}
-
-static uint64_t where(const struct sweep *sweep, uint64_t index)
-{
-	return index;
-}
-
-static const char *name(const struct sweep *sweep, uint64_t index)
-{
-	return sweep->steps[index].name;
-}
-
-static bool always_matters(const struct sweep *sweep, uint64_t index)
-{
-	return true;
-}
-
-static void expect(const struct sweep *sweep, uint64_t index, struct sweep_policy *policy)
-{
-	const struct step *step = &sweep->steps[index];
-
-	policy->rule = "attempt";
-	policy->skip = (step->amd && !is_amd()) || (step->intel && is_amd());
-	policy->exits = !step->stays;
-	policy->vector = step->fault ? step->fault : TRAP_NONE;
-	policy->mask = ~UINT64_C(0);
-	policy->value = step->expect;
-}
-
-static void access(const struct sweep *sweep, uint64_t index, struct sweep_result *result)
-{
-	const struct step *step = &sweep->steps[index];
-	uint16_t port = (uint16_t)step->where;
-	volatile uint32_t *word = (volatile uint32_t *)(uintptr_t)step->where;
-
-	switch (step->op) {
-	case IN8:
-		result->value = in8(port);
-		break;
-	case IN32:
-		result->value = in32(port);
-		break;
-	case OUT8:
-		out8(port, (uint8_t)step->write);
-		break;
-	case OUT16:
-		out16(port, (uint16_t)step->write);
-		break;
-	case OUT32:
-		out32(port, (uint32_t)step->write);
-		break;
-	case READ32:
-		result->value = *word;
-		break;
-	case WRITE32:
-		*word = (uint32_t)step->write;
-		break;
-	case READ_MSR:
-		result->value = rdmsr((uint32_t)step->where);
-		break;
-	case WRITE_MSR:
-		wrmsr((uint32_t)step->where, step->write);
-		break;
-	case CALL:
-		result->value = step->call();
-		break;
-	}
-}
-
-static const struct sweep_kind kind = {
-	.count = count,
-	.where = where,
-	.name = name,
-	.matters = always_matters,
-	.expect = expect,
-	.access = access,
-};
 
 /* Virtualization. */
 static uint64_t set_vmxe(void)
@@ -334,106 +224,9 @@ static const struct step own_devices[] = {
 	{ "scratch_read", FROM(IN8, UART_COM1 + UART_SCR), .expect = 0x69 },
 };
 
-/* To keep the CPU: whoever does not preempt a guest, the witness stands still. */
-static uint64_t keep_cpu(void (*once)(void))
-{
-	int before = sweep_witness_rounds();
-	uint64_t start, ticks = clock_tsc_hz() / LOOPS_PER_SECOND;
-
-	if (before < 0 || before == WITNESS_CHANGED)
-		return 1;
-	for (start = rdtsc(); rdtsc() - start < ticks;)
-		once();
-	return sweep_witness_rounds() > before;
-}
-
-static void do_nothing(void)
-{
-}
-
-static void move_to_ss(void)
-{
-	__asm__ volatile("movl %%ss, %%eax; movl %%eax, %%ss; nop" : : : "rax");
-}
-
-static void ask_cpuid(void)
-{
-	cpuid(CPUID_VENDOR, 0);
-}
-
-static void write_delay_port(void)
-{
-	out8(APM_CONTROL, 0);
-}
-
-static void call_hypervisor(void)
-{
-	hypercall(HYPERCALL_NOP, 0, 0);
-}
-
-static void undefined(void *arg)
-{
-	__asm__ volatile("ud2");
-}
-
-static void raise_exception(void)
-{
-	trap_catch(undefined, NULL, NULL);
-}
-
-static void let_interrupts_in(void)
-{
-	interrupts_window();
-}
-
-static uint64_t loop_for_good(void)
-{
-	return keep_cpu(do_nothing);
-}
-
-static uint64_t loop_mov_ss(void)
-{
-	return keep_cpu(move_to_ss);
-}
-
-static uint64_t loop_sti(void)
-{
-	return keep_cpu(let_interrupts_in);
-}
-
-static uint64_t loop_cpuid(void)
-{
-	return keep_cpu(ask_cpuid);
-}
-
-static uint64_t loop_port(void)
-{
-	return keep_cpu(write_delay_port);
-}
-
-static uint64_t loop_hypercall(void)
-{
-	return keep_cpu(call_hypervisor);
-}
-
-static uint64_t loop_exception(void)
-{
-	return keep_cpu(raise_exception);
-}
-
-static const struct step loops[] = {
-	{ "interrupts_off", DO(loop_for_good), .expect = 1, .stays = true },
-	{ "mov_ss", DO(loop_mov_ss), .expect = 1, .stays = true },
-	{ "sti_cli", DO(loop_sti), .expect = 1, .stays = true },
-	{ "cpuid", DO(loop_cpuid), .expect = 1, .stays = true },
-	{ "port", DO(loop_port), .expect = 1, .stays = true },
-	{ "hypercall", DO(loop_hypercall), .expect = 1, .stays = true },
-	{ "exception", DO(loop_exception), .expect = 1, .stays = true },
-};
-
 #define ATTEMPT(id, what, rule)                                                                    \
 	{                                                                                          \
-#id, what, rule, &kind, 0, id, ARRAY_SIZE(id)                                      \
+#id, what, rule, &sweep_step_kind, 0, id, ARRAY_SIZE(id)                                      \
 	}
 
 static const struct sweep sweeps[] = {
@@ -452,8 +245,8 @@ static const struct sweep sweeps[] = {
 		"there is no such port: the bus answers nothing"),
 	ATTEMPT(pci, "configuring PCI devices", "there is no PCI bus: the ports answer nothing"),
 	ATTEMPT(own_devices, "using its own devices", "a guest's devices keep what it writes"),
-	ATTEMPT(loops, "keeping the CPU",
-		"a guest's time ends, whatever it does; the others go on"),
+	{ "loops", "keeping the CPU", "a guest's time ends, whatever it does; the others go on",
+		&sweep_step_kind, 0, sweep_loops, SWEEP_LOOPS },
 };
 
 const struct sweep_list sweep_attempts = { sweeps, ARRAY_SIZE(sweeps) };

@@ -1,5 +1,5 @@
-/* The words of a probe's command line: values with defaults, numbers, lists of parts. What they mean
-   is told by the ones who ask. */
+/* The words of a probe's command line: values with defaults, numbers, lists of parts. What they
+   mean is told by the ones who ask. */
 #ifndef PROBE_WORD_H
 #define PROBE_WORD_H
 

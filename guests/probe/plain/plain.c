@@ -1,6 +1,6 @@
-/* The probe for a monitor that answers nothing yet: it comes up, runs and ends without an instruction
-   for which a guest needs an answer (CPUID, most MSRs, ports, CR0) or an exception injected. What can
-   be asked of a monitor that does more is ../main.c's. */
+/* The probe for a monitor that answers nothing yet: it comes up, runs and ends without an
+   instruction for which a guest needs an answer (CPUID, most MSRs, ports, CR0) or an exception
+   injected. What can be asked of a monitor that does more is ../main.c's. */
 #include "guests/probe/context.h"
 #include "guests/probe/engine.h"
 #include "guests/probe/machine.h"
