@@ -5,10 +5,10 @@ what it saw. Exit status 0 only when everything was reported and no difference i
 import argparse
 import json
 import sys
-import threading
 from pathlib import Path
 
 from trapeze import HostError, build_folder, lab_probe, probe_compare, probe_random, probe_run, probe_sweep
+from trapeze.background import Background
 from trapeze.lab import read_handout
 from trapeze.platforms import choose
 
@@ -52,29 +52,6 @@ def number(text, default, name):
     if not text.isdecimal():
         raise HostError(f"{name}={text}: not a number")
     return int(text)
-
-
-class Background:
-    """A call in a thread of its own. The program may end before it: its emulator ends then, too."""
-
-    def __init__(self, function, *arguments):
-        self.value = self.error = None
-        self.thread = threading.Thread(target=self.work, args=(function, arguments), daemon=True)
-        self.thread.start()
-
-    def work(self, function, arguments):
-        """In the thread."""
-        try:
-            self.value = function(*arguments)
-        except Exception as error:  # raised again in result()
-            self.error = error
-
-    def result(self):
-        """What it returned or raised."""
-        self.thread.join()
-        if self.error:
-            raise self.error
-        return self.value
 
 
 class Probe:

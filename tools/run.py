@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trapeze import HostError, build_folder, demo, image, iso
 from trapeze.boot import Boot
-from trapeze.lab import read_handout
+from trapeze.lab import STAGE2_LAB, read_handout
 from trapeze.platforms import Machine, choose
 from trapeze.run_exercises import Exercises, Screen
 from trapeze.session import Session
@@ -22,7 +22,6 @@ from trapeze.terminal import Terminal, TerminalGone
 BATCH_LIMIT = 120  # seconds
 INTERACTIVE_LIMIT = 4 * 3600
 EXPERIMENT = "selftest=sensitive"  # a word of the hypervisor's
-STAGE2_LAB = 5  # before it a hand-out's guest runs on the host's own memory
 
 
 def parse_arguments():

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from trapeze.handout import write_handout
-from trapeze.lab import VENDORS, all_exercises, load_labs
+from trapeze.lab import STAGE2_LAB, VENDORS, all_exercises, load_labs
 from trapeze.lab_page import place_of
 from trapeze.platforms import WITHOUT_KVM
 from trapeze.testing import FAILED, PASSED, Job, Outcome
@@ -17,7 +17,6 @@ from trapeze.testing import FAILED, PASSED, Job, Outcome
 SAMPLE = ((0, "amd"), (1, ""), (2, "amd"), (3, "intel"), (4, "amd"), (5, "intel"))
 MISSING = re.compile(r"^exercise missing: (\S+) \(lab (\d+): (.+)\)$", re.MULTILINE)
 LATER = re.compile(r"^exercise missing: (?:and )?(\d+) of later labs$", re.MULTILINE)
-STAGE2_LAB = 5
 
 
 def build(tree, guest):

@@ -203,15 +203,13 @@ def guest_that_dies(platform):
     return verdict(name, complaints)
 
 
-def shell_in_a_terminal(platform):
-    """`make run` in a pseudo-terminal: the shell answers to typing, Ctrl-A c changes the console,
-    and Ctrl-A x is the hypervisor's."""
-    name = f"run/shell/{platform}"
+def in_a_terminal(name, platform, words, steps):
+    """`make run` in a pseudo-terminal: the steps (what a person types, and what must then come), to its end."""
     on, cpu = platform.split("-")
-    child = pexpect.spawn(sys.executable, [str(ROOT / "tools/run.py"), "--on", on, "--cpu", cpu],
+    child = pexpect.spawn(sys.executable, [str(ROOT / "tools/run.py"), "--on", on, "--cpu", cpu, *words],
                           timeout=90, encoding="utf-8", dimensions=(24, 200))
     try:
-        for keys, answer in TYPED:
+        for keys, answer in steps:
             child.send(keys)
             child.expect(answer)
         child.expect(pexpect.EOF)
@@ -222,29 +220,15 @@ def shell_in_a_terminal(platform):
     return verdict(name, [] if child.exitstatus == 0 else [f"exit status {child.exitstatus}"])
 
 
+def shell_in_a_terminal(platform):
+    """The shell answers to typing, Ctrl-A c changes the console, and Ctrl-A x is the hypervisor's."""
+    return in_a_terminal(f"run/shell/{platform}", platform, (), TYPED)
+
+
 def shell_that_owns_the_line(platform):
     """With stage2=off the guest has the UART: nobody else may take what is typed."""
-    name = f"run/shell-stage2-off/{platform}"
-    on, cpu = platform.split("-")
-    child = pexpect.spawn(sys.executable, [str(ROOT / "tools/run.py"), "--on", on, "--cpu", cpu, "--guests",
-                                           "tinyos-high", "--words", "stage2=off"],
-                          timeout=90, encoding="utf-8", dimensions=(24, 200))
-    try:
-        child.expect("tinyos> ")
-        for number in range(10):
-            for key in f"run echo typed{number}":  # as a person does, who looks: a UART holds 16 characters
-                child.send(key)
-                child.expect_exact(key)
-            child.send("\r")
-            child.expect(rf"\] typed{number}\r\n(.*\n)*tinyos> ")
-        child.send("poweroff\r")
-        child.expect(r"powered off, status 0[\s\S]*run: passed")
-        child.expect(pexpect.EOF)
-    except pexpect.ExceptionPexpect:
-        return verdict(name, [f"came {child.before[-500:]!r}"])
-    finally:
-        child.close(force=True)
-    return verdict(name, [] if child.exitstatus == 0 else [f"exit status {child.exitstatus}"])
+    return in_a_terminal(f"run/shell-stage2-off/{platform}", platform,
+                         ("--guests", "tinyos-high", "--words", "stage2=off"), TYPED_BY_KEYS)
 
 
 # What a person types, and what must then come.
@@ -256,6 +240,15 @@ TYPED = (
     ("\r", "tinyos> "),
     ("run echo other\r", r"\] other"),
     ("\x01x", r"\*\*\* END [\s\S]*run: passed"),
+)
+
+# As a person types who looks at the screen: a UART holds 16 characters.
+TYPED_BY_KEYS = (
+    ("", "tinyos> "),
+    *(step for number in range(10) for step in (
+        *((key, re.escape(key)) for key in f"run echo typed{number}"),
+        ("\r", rf"\] typed{number}\r\n(.*\n)*tinyos> "))),
+    ("poweroff\r", r"powered off, status 0[\s\S]*run: passed"),
 )
 
 # How the disc of `make iso` is put into a machine, and the machine's firmware.

@@ -14,6 +14,11 @@ class HostError(Exception):
     """Something on this host, or in what was asked for, stands in the way; the text says what."""
 
 
+def plural(number, noun):
+    """"1 point", "2 points"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def build_folder():
     """The folder that the Makefile builds into."""
     return ROOT / os.environ.get("BUILD", "build")

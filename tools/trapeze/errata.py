@@ -8,11 +8,11 @@ from pathlib import Path
 
 from . import ROOT, HostError
 from .suite_log import ERROR, FAILED, KNOWN, PASSED
+from .verdict import BROKEN
 
 FOLDER = ROOT / "docs" / "errata"
 REQUIRED = ("test", "versions", "rule", "platform", "explanation")
 OPTIONAL = ("models", "rows", "ends", "fixed", "varies")
-ENDS = ("SHUTDOWN", "RESET", "HANG", "PANIC", "EMULATOR_ERROR")
 LISTS = ("versions", "models", "ends", "fixed")  # separated by commas; rows: one per line
 VERSION = re.compile(r"[a-z][\w-]* \d[\w.-]*")
 
@@ -89,8 +89,8 @@ def parse_stanza(stanza):
         if not VERSION.fullmatch(version):
             raise HostError(f"{here}: {version!r} is no version, such as bochs 2.7")
     for end in values["ends"]:
-        if end not in ENDS:
-            raise HostError(f"{here}: ends: {end!r} is not one of {', '.join(ENDS)}")
+        if end not in BROKEN:
+            raise HostError(f"{here}: ends: {end!r} is not one of {', '.join(BROKEN)}")
     suite, _, test = values["test"].partition(" ")
     if not test or " " in test:
         raise HostError(f"{here}: test: must be SUITE NAME, such as vmx-tests insn/vmxon/success")

@@ -5,8 +5,7 @@ import stat
 import zipfile
 from pathlib import Path
 
-from . import ROOT, grade_class
-from .grade_report import plural
+from . import ROOT, grade_class, plural
 
 # What grades there, beside what a hand-out has.
 TOOLS = ("tools/trapeze/grade_class.py",)

@@ -5,8 +5,8 @@ import json
 import textwrap
 from pathlib import Path
 
-from . import HostError
-from .grade_report import plural, replace
+from . import HostError, plural
+from .grade_report import replace
 from .lab import all_exercises
 from .lab_page import place_of
 

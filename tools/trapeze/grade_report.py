@@ -8,6 +8,7 @@ import os
 from datetime import datetime, timezone
 from xml.etree import ElementTree as xml
 
+from . import plural
 from .grade_points import EARNED, MISSING, NOT_REACHED, PARTLY, UNTESTED, WRONG, plain, tidy
 from .grade_submission import display
 from .host import TECHNOLOGY
@@ -18,11 +19,6 @@ MARKS = {EARNED: "+", PARTLY: "~", WRONG: "-", MISSING: "o", NOT_REACHED: ".", U
 DETAILS = 3  # tests of an exercise that are told in full
 BOOK = "docs/html"
 CSV_HEAD = ("submission", "lab", "vendor", "points", "of", "failure", "seconds", "notes")
-
-
-def plural(number, noun):
-    """"1 point", "2 points"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def headline(grade):

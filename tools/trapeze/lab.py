@@ -40,6 +40,7 @@ from .c_source import parse, parse_routines
 VENDORS = ("intel", "amd")
 FOLDERS = {"kernel/vmx": "intel", "kernel/svm": "amd"}
 HINTS = 3
+STAGE2_LAB = 5  # the first with second-level paging: before it a guest runs on the host's own memory
 HANDOUT = "handout.toml"
 
 

@@ -14,8 +14,7 @@ from .session import Session
 OUTPUT_LIMIT = 1_000_000  # bytes of one boot's console
 LINE_LIMIT = 20_000  # and of one line
 MISSING = re.compile(r"exercise missing: (\S+) \(lab \d+, page \S+\)")
-ENDS = {verdict.TRIPLE_FAULT: "SHUTDOWN", verdict.PANIC: "PANIC", verdict.TIMED_OUT: "HANG",
-        verdict.EMULATOR_ERROR: "EMULATOR_ERROR", verdict.PASSED: "EARLY_EXIT", verdict.FAILED: "EARLY_EXIT"}
+ENDS = verdict.OUTCOMES | {verdict.PASSED: "EARLY_EXIT", verdict.FAILED: "EARLY_EXIT"}
 HARNESS_LINE = re.compile(r"(?:last line: )?# run \S+(?: ~[0-9a-f]{8})?$")  # which test it was is said anyway
 # The RIP: of Bochs' debugger when it stops, of QEMU's register dump.
 STOPPED = re.compile(r"^\(0\)\S* \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]{16}) |^RIP=([0-9a-f]{16})", re.MULTILINE)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from . import HostError, probe_efficiency, probe_log
 from .boot import Boot
+from .lab import STAGE2_LAB
 from .platforms import PLATFORMS, WITHOUT_KVM, Machine
 from .session import Session
 
-STAGE2_LAB = 5  # the first lab with second-level paging
 FROM_STAGE2 = f"from lab {STAGE2_LAB}"  # the note of a failure that is an earlier lab's lesson
 LIMIT = 100  # seconds
 TICKS = 6_000_000_000  # of Bochs

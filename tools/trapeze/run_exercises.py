@@ -3,7 +3,7 @@ by their place in its text, those of later labs as a number. The lines are runti
 
 import re
 
-from . import ROOT
+from . import ROOT, plural
 from .lab import read_handout
 from .lab_page import place_of
 from .verdict import FAILED, PASSED
@@ -12,11 +12,6 @@ LINE = re.compile(r"exercise (?P<what>missing|reached): (?P<name>\w+) \(lab (?P<
 START = b"exercise "
 NO_INTERFACE = "has neither VT-x"  # what the hypervisor says where it knows no interface
 INTERFACE = "machine_interface"  # the exercise that would
-
-
-def plural(number, noun):
-    """"1 exercise", "2 exercises"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class Exercises:

@@ -2,10 +2,10 @@
 test, and the rest runs in a new boot. Tests of a group "alone" are booted one by one."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from . import image, nested, verdict
+from .background import Background
 from .boot import Boot
 from .session import Session
 from .suite_log import FAILED, PASSED, Difference, LogReader, TestResult
@@ -14,7 +14,6 @@ ALONE_PATTERNS = ("alone/*", "*/alone/*")
 BOOT_PATIENCE, TEST_PATIENCE = 60, 30  # seconds of silence: until the plan, and in a test
 RUN_LIMIT = 3 * 3600
 RESTARTS_MAX = 40
-ENDS = ("RESET", "SHUTDOWN", "PANIC", "HANG", "EMULATOR_ERROR")
 FORGE_WORDS, UNCOMPARED_WORDS = "forge=on", "forge=uncompared"
 
 
@@ -64,17 +63,7 @@ class Watchdog:
 
 def how_it_ended(reader, result):
     """The outcome that the end of a boot is for the test that was running."""
-    if reader.restarted:
-        return "RESET"
-    if result.end == verdict.TRIPLE_FAULT:
-        return "SHUTDOWN"
-    if result.end == verdict.PANIC:
-        return "PANIC"
-    if result.end == verdict.TIMED_OUT:
-        return "HANG"
-    if result.end == verdict.EMULATOR_ERROR:
-        return "EMULATOR_ERROR"
-    return "RESET"
+    return verdict.RESET if reader.restarted else verdict.OUTCOMES.get(result.end, verdict.RESET)
 
 
 class Runner:
@@ -146,11 +135,10 @@ class Runner:
             self.run_together(patterns, len(records), order_words, alone)
             return
         started = time.monotonic()
-        with ThreadPoolExecutor(1) as second:
-            beside = second.submit(self.run_beside, alone)
-            if len(alone) < len(records):
-                self.run_together(patterns, len(records) - len(alone), order_words)
-            self.run.add(beside.result())
+        beside = Background(self.run_beside, alone)
+        if len(alone) < len(records):
+            self.run_together(patterns, len(records) - len(alone), order_words)
+        self.run.add(beside.result())
         self.run.seconds = time.monotonic() - started
 
     def run_beside(self, alone):
@@ -218,7 +206,7 @@ class Runner:
         if found.status == PASSED:
             self.run.checks += 1
             if FORGE_WORDS in self.words.split():
-                others = [compare_end(record, reader, result, end) for end in ENDS if end != found.came]
+                others = [compare_end(record, reader, result, end) for end in verdict.BROKEN if end != found.came]
                 noticed = sum(other.status == FAILED for other in others)
                 found.notes = [*found.notes, f"forged: {int(noticed == len(others))} outcomes, "
                                              f"{noticed} of {len(others)} observations noticed"]

@@ -8,6 +8,10 @@ from pathlib import Path
 PASSED, FAILED, TRIPLE_FAULT = "passed", "failed", "triple fault"
 PANIC, TIMED_OUT, EMULATOR_ERROR = "panic", "timed out", "emulator error"
 ENDS = (PASSED, FAILED, TRIPLE_FAULT, PANIC, TIMED_OUT, EMULATOR_ERROR)
+# What an end under a test is as that test's outcome; any other than these is as good as a reset.
+OUTCOMES = {TRIPLE_FAULT: "SHUTDOWN", PANIC: "PANIC", TIMED_OUT: "HANG", EMULATOR_ERROR: "EMULATOR_ERROR"}
+RESET = "RESET"
+BROKEN = (RESET, *OUTCOMES.values())
 
 END_LINE = re.compile(r"\*\*\* END (passed|failed: (-?\d+)|panic)")
 # "Triple fault" is QEMU's, then come Bochs' and (in a nested run's trace) KVM's words for it.
