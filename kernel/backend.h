@@ -144,7 +144,8 @@ struct stage2_format {
 
 struct backend {
 	const char *name; /* "VT-x" or "AMD-V" */
-	bool hides_syscall; /* these CPUs show SYSCALL in 64-bit mode only ("CPUID - CPU Identification") */
+	/* These CPUs show SYSCALL in 64-bit mode only ("CPUID - CPU Identification"). */
+	bool hides_syscall;
 	const struct stage2_format *stage2_format;
 
 	/* Can this CPU run guests? 0, or -ENODEV (it has not what is needed), -EPERM (firmware

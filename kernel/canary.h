@@ -24,9 +24,8 @@ void canary_answer(void);
 /* Gives the canary pages back. */
 void canary_end(void);
 
-/* Is all as it was, on every CPU? 0; -EFAULT after printing "trapeze: error: canary NAME of CPU
-   NUMBER:
-   ..." for each that is not; -ENOSYS without canaries. */
+/* Is all as it was, on every CPU? 0; -EFAULT after printing a line "trapeze: error: canary NAME of
+   CPU NUMBER: ..." for each that is not; -ENOSYS without canaries. */
 int canary_check(void);
 
 #endif

@@ -1,12 +1,13 @@
-/* The MSRs of the virtual CPU that its accesses exit for; the permission maps pass the rest of those
-   that it has straight to the hardware. Any other is #GP, as on a CPU that lacks it. */
+/* The MSRs of the virtual CPU that its accesses exit for; the permission maps pass the rest of
+   those that it has straight to the hardware. Any other is #GP, as on a CPU that lacks it. */
 #include "kernel/exit.h"
 #include "kernel/vcpu.h"
 #include "runtime/errno.h"
 #include "runtime/x86.h"
 #include "spec/cpuid.h"
 
-/* IA32_MISC_ENABLE: what goes with features that CPUID hides, and what says that they are not there. */
+/* IA32_MISC_ENABLE: what goes with features that CPUID hides, and what says that they are not
+   there. */
 #define MISC_ENABLE_HIDDEN                                                                         \
 	(MISC_ENABLE_THERMAL | MISC_ENABLE_PERFMON | MISC_ENABLE_SPEEDSTEP | MISC_ENABLE_MONITOR)
 #define MISC_ENABLE_UNAVAILABLE (MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS)

@@ -14,9 +14,9 @@ struct progress {
 	unsigned int times; /* ticks at the instruction of the exit before; then entries at it */
 };
 
-/* Before an entry, where vcpu->progress.due: after a tick, whose handler sets it, and after each exit
-   while the guest is watched (it then keeps that and vcpu->attention set). Ends the VM when it was entered
-   a thousand times at the instruction that had just made an exit. */
+/* Before an entry, where vcpu->progress.due: after a tick, whose handler sets it, and after each
+   exit while the guest is watched (it then keeps that and vcpu->attention set). Ends the VM when it
+   was entered a thousand times at the instruction that had just made an exit. */
 void progress_check(struct vcpu *vcpu);
 
 #endif

@@ -20,8 +20,8 @@ void terminal_output(struct vm *vm, uint8_t byte);
 /* Prints what waits of vm's output, with a final newline in lines mode. */
 void terminal_flush(struct vm *vm);
 
-/* Takes what was typed: keys for Trapeze (Ctrl-A and a letter), the monitor's commands, the
-   focused VM's input. Called now and then, on CPU 0 only; not for a guest without second-level paging,
+/* Takes what was typed: keys for Trapeze (Ctrl-A and a letter), the monitor's commands, the focused
+   VM's input. Called now and then, on CPU 0 only; not for a guest without second-level paging,
    which has the UART itself and would miss what is taken here. */
 void terminal_poll(void);
 

@@ -55,11 +55,11 @@ bool vcpu_is_runnable(const struct vcpu *vcpu);
 /* Does it execute 64-bit code? */
 bool vcpu_is_64bit(struct vcpu *vcpu);
 
-/* Queues an exception for the next entry, in vcpu->inject. With one there already, whose delivery failed, they
-   combine ("Interrupt 8 - Double Fault Exception (#DF)"): two contributory ones, or a page fault and then either,
-   are #DF with error code 0; any on top of #DF is a triple fault, and ends the VM (vm_die()). RFLAGS.RF is as
-   vcpu_set_resume_flag() leaves it. error counts where the vector has an error code and CR0.PE is set: real mode
-   pushes none. */
+/* Queues an exception for the next entry, in vcpu->inject. With one there already, whose delivery
+   failed, they combine ("Interrupt 8 - Double Fault Exception (#DF)"): two contributory ones, or a
+   page fault and then either, are #DF with error code 0; any on top of #DF is a triple fault, and
+   ends the VM (vm_die()). RFLAGS.RF is as vcpu_set_resume_flag() leaves it. error counts where the
+   vector has an error code and CR0.PE is set: real mode pushes none. */
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, uint32_t error);
 
 /* Sets RFLAGS.RF when the exception of that vector is a fault, as its delivery is to push it. For

@@ -69,8 +69,8 @@ void vm_release(struct vm *vm);
 /* Brings vm's devices up to `now` (TSC): timer edges, typed characters. */
 void vm_update(struct vm *vm, uint64_t now);
 
-/* The timer's part of it: before the guest looks at the PIC or PIT or changes them, for an edge that has
-   come is older than what it does. */
+/* The timer's part of it: before the guest looks at the PIC or PIT or changes them, for an edge
+   that has come is older than what it does. */
 void vm_update_timer(struct vm *vm, uint64_t now);
 
 /* Drives the PIC's input from the UART's output. */

@@ -1,6 +1,6 @@
 /* The state of a processor after reset: Intel SDM volume 3, "Processor State After Reset"; AMD APM
-   volume 2, "Processor Initialization State". DR6_RESET, DR7_RESET and RFLAGS_FIXED are in spec/cpu.h;
-   what is named in neither is 0. */
+   volume 2, "Processor Initialization State". DR6_RESET, DR7_RESET and RFLAGS_FIXED are in
+   spec/cpu.h; what is named in neither is 0. */
 #ifndef SPEC_RESET_H
 #define SPEC_RESET_H
 

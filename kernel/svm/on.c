@@ -104,9 +104,9 @@ void svm_on_save_host(struct svm_vmcb *vmcb)
 
 /* SVM on the calling CPU ("Enabling SVM"): EFER.SVME, and a zeroed page of the CPU's own as its
    host save area ("VM_HSAVE_PA MSR (C001_0117h)"), kept in svm_pcpu_this() with the page that
-   svm_on_save_host() filled, for the way back from guests. asids is the number that CPUID Fn8000_000A
-   gives in EBX, next_asid the same: none is left, so the first guest begins a generation. 0; what
-   svm_on_unlock() returns; or -ENOMEM, after printing it, with nothing kept. */
+   svm_on_save_host() filled, for the way back from guests. asids is the number that CPUID
+   Fn8000_000A gives in EBX, next_asid the same: none is left, so the first guest begins a
+   generation. 0; what svm_on_unlock() returns; or -ENOMEM, after printing it, with nothing kept. */
 int svm_cpu_on(void)
 {
 	struct svm_pcpu *pcpu = svm_pcpu_this();

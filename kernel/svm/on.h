@@ -18,10 +18,10 @@ struct svm_on_registers {
 /* Reads them on the calling CPU. */
 void svm_on_read_registers(struct svm_on_registers *registers);
 
-/* Can a CPU with these registers run guests? Asked in this order: has it SVM; does firmware let us use
-   it (svm_on_vm_cr()); has its SVM a revision other than 0 and at least two address space identifiers, the
-   host's and a guest's; and, if stage2, nested paging ("CPUID Fn8000_000A_EAX" to "EDX")? 0; -ENODEV, or
-   what svm_on_vm_cr() returned, after printing the first reason why not. */
+/* Can a CPU with these registers run guests? Asked in this order: has it SVM; does firmware let us
+   use it (svm_on_vm_cr()); has its SVM a revision other than 0 and at least two address space
+   identifiers, the host's and a guest's; and, if stage2, nested paging ("CPUID Fn8000_000A_EAX" to
+   "EDX")? 0; -ENODEV, or what svm_on_vm_cr() returned, after printing the first reason why not. */
 int svm_on_check(const struct svm_on_registers *registers, bool stage2);
 
 /* What VM_CR must hold for EFER.SVME to be settable ("VM_CR MSR (C001_0114h)"), given what it

@@ -17,8 +17,8 @@ int vmcs_clear(struct vmcs_region *vmcs);
 /* Makes the VMCS current on the calling CPU. 0, or -EIO after printing why ("VMPTRLD"). */
 int vmcs_load(struct vmcs_region *vmcs);
 
-/* Writes a field (VMCS_<NAME>) of the current VMCS. 0, or -EIO after printing why: no VMCS is current,
-   the CPU has no such field, or it is read-only ("VMWRITE"). */
+/* Writes a field (VMCS_<NAME>) of the current VMCS. 0, or -EIO after printing why: no VMCS is
+   current, the CPU has no such field, or it is read-only ("VMWRITE"). */
 int vmcs_write(uint32_t field, uint64_t value);
 
 /* True when the CPU has that field; a VMCS must be current. */

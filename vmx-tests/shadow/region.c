@@ -16,8 +16,8 @@ static void put_back(void)
 	vmptrld(vmx_address(vmx_region));
 }
 
-/* A shadow VMCS as the current one. Whatever an earlier test left in the region, a CPU that wrongly goes on to
-   the checks meets controls that it must refuse, and runs nothing. */
+/* A shadow VMCS as the current one. Whatever an earlier test left in the region, a CPU that wrongly
+   goes on to the checks meets controls that it must refuse, and runs nothing. */
 static void make_current(void)
 {
 	shadow_use(VMCS_GUEST_RIP);
